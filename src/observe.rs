@@ -1,0 +1,309 @@
+//! Looks at what there is, all at once, and changes nothing.
+//!
+//! Owns filling [`Facts`] from Docker, the state folder and the cluster. Decides nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Node, Pod, Secret};
+use kube::api::ListParams;
+
+use crate::addons::ingress_nginx;
+use crate::app::{self, Workload};
+use crate::error::{Context, Kind, Result};
+use crate::owner;
+use crate::plan::facts::{Api, Facts, ImageFact, Inside};
+use crate::settings::file::{AppImage, Build};
+use crate::settings::{HTTP_PORT, HTTPS_PORT, Settings};
+use crate::state::{AppStamp, Place, Ports, Record};
+use crate::tools::docker::{BuildRequest, Docker, NodeInfo, NodeState};
+use crate::tools::kube::Cluster;
+use crate::tools::{oci, ports};
+use crate::world::World;
+
+/// How long the API server may take to say that it is ready when it should be.
+const API_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Looks at everything that `up` depends on.
+///
+/// # Errors
+/// When Docker does not answer or the app's files cannot be read. A silent API server is a fact.
+pub async fn observe(world: &World, settings: &Settings, place: &Place) -> Result<Facts> {
+    let docker = world.docker()?;
+    let engine = docker.info().await?;
+    let name = &settings.name.value;
+    let record = place.record()?;
+    let (network, nodes) = (name.network(), name.cluster());
+    let (network, nodes) = tokio::try_join!(docker.network(&network), docker.nodes(&nodes))?;
+    let state = place.root().display().to_string();
+    let owner = owner::of(name, &state, record.as_ref(), network.as_ref(), &nodes);
+    let ours = owner == owner::Owner::Us;
+    let catalogue = futures::future::try_join_all(world.catalogue.images.iter().map(
+        |(name, image)| async { Ok::<_, crate::Error>((name.clone(), docker.image(&image.reference).await?)) },
+    ));
+    let images = futures::future::try_join_all(
+        settings.images.iter().map(|image| image_fact(&docker, settings, image)),
+    );
+    let running: Vec<&NodeInfo> =
+        nodes.iter().filter(|node| ours && node.state == NodeState::Running).collect();
+    let node_images = node_images(&docker, &running);
+    let inside = look_inside(place, record.as_ref().filter(|_| !running.is_empty()));
+    let (catalogue, images, node_images, (api, inside)) =
+        tokio::join!(catalogue, images, node_images, inside);
+    let images = images?;
+    let mut inside = inside;
+    if let Some((inside, pods)) = &mut inside {
+        inside.stale = stale(&images, pods);
+    }
+    let app_input = match &settings.app {
+        Some(app) => Some(app::input_hash(app, &settings.kubernetes.value)?),
+        None => None,
+    };
+    Ok(Facts {
+        engine,
+        ports: choose_ports(settings, record.as_ref())?,
+        taken: taken_ports(&docker, settings).await?,
+        record,
+        owner,
+        network,
+        nodes,
+        catalogue: catalogue?.into_iter().collect(),
+        images,
+        node_images,
+        api,
+        inside: inside.map(|(inside, _)| inside),
+        app_input,
+    })
+}
+
+/// How an image is built, with paths resolved.
+#[must_use]
+pub fn build_request(settings: &Settings, reference: &str, build: &Build) -> BuildRequest {
+    BuildRequest {
+        reference: reference.to_owned(),
+        context: settings.root.join(&build.context),
+        dockerfile: build.dockerfile.clone(),
+        args: build.args.clone().into_iter().collect(),
+        target: build.target.clone(),
+        network: build.network.clone(),
+        // The same for every build, so that building again gives the same image.
+        labels: vec![(owner::NAME_LABEL.to_owned(), settings.name.value.to_string())],
+    }
+}
+
+async fn image_fact(docker: &Docker, settings: &Settings, image: &AppImage) -> Result<ImageFact> {
+    let input = match &image.build {
+        Some(build) => Some(build_request(settings, &image.reference, build).fingerprint()?),
+        None => None,
+    };
+    let engine = docker.image(&image.reference).await?;
+    Ok(ImageFact { reference: image.reference.clone(), engine, input })
+}
+
+/// Images of each node; a node that does not answer has none.
+async fn node_images(
+    docker: &Docker,
+    nodes: &[&NodeInfo],
+) -> BTreeMap<String, BTreeMap<String, String>> {
+    let lists = nodes.iter().map(|node| async {
+        let images = oci::node_images(docker, &node.name).await.ok()?;
+        Some((node.name.clone(), images))
+    });
+    futures::future::join_all(lists).await.into_iter().flatten().collect()
+}
+
+async fn look_inside(place: &Place, record: Option<&Record>) -> (Api, Option<(Inside, Vec<Pod>)>) {
+    let Some(record) = record else { return (Api::Silent, None) };
+    let Ok(cluster) = Cluster::open(&place.kubeconfig()).await else { return (Api::Silent, None) };
+    if !cluster.is_ready().await {
+        return (Api::Silent, None);
+    }
+    let identity = match tokio::time::timeout(API_PATIENCE, cluster.identity()).await {
+        Ok(Ok(identity)) => identity,
+        _ => return (Api::Silent, None),
+    };
+    match &record.identity {
+        Some(known) if *known != identity => {
+            let why = format!("another cluster answers at port {}", record.ports.api);
+            return (Api::Foreign(why), None);
+        }
+        Some(_) => {}
+        None => return (Api::Silent, None),
+    }
+    (Api::Ours, read_inside(&cluster, record).await.ok())
+}
+
+async fn read_inside(cluster: &Cluster, record: &Record) -> Result<(Inside, Vec<Pod>)> {
+    let failed = || "cannot read the cluster".to_owned();
+    let all = ListParams::default();
+    let nodes = async { cluster.all::<Node>().list(&all).await.context(Kind::Cluster, failed) };
+    let ingress = async {
+        let api = cluster.namespaced::<Deployment>(ingress_nginx::NAME);
+        cluster.get(&api, ingress_nginx::CONTROLLER).await
+    };
+    let release = async {
+        match &record.app {
+            Some(app) => release(cluster, app).await,
+            None => Ok((None, false)),
+        }
+    };
+    let app = async {
+        match &record.app {
+            Some(app) => app_state(cluster, app).await,
+            None => Ok((false, Vec::new())),
+        }
+    };
+    let (nodes, ingress, (release, deployed_once), (app_ready, pods)) =
+        tokio::try_join!(nodes, ingress, release, app)?;
+    let inside = Inside {
+        nodes_ready: nodes.items.iter().all(node_is_ready),
+        ingress_ready: ingress.as_ref().is_some_and(app::readiness::deployment_is_ready),
+        release,
+        release_deployed_once: deployed_once,
+        app_ready,
+        stale: Vec::new(),
+    };
+    Ok((inside, pods))
+}
+
+/// Whether a node has the condition `Ready`.
+#[must_use]
+pub fn node_is_ready(node: &Node) -> bool {
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions
+        .is_some_and(|list| list.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
+}
+
+/// The newest revision of a release and whether any was ever deployed, from the labels of helm's
+/// Secrets. Source: helm 4 `pkg/storage/driver/secrets.go`, labels `owner`, `status`, `version`.
+async fn release(cluster: &Cluster, app: &AppStamp) -> Result<(Option<(String, u32)>, bool)> {
+    let params = ListParams::default().labels(&format!("owner=helm,name={}", app.release));
+    let secrets = cluster
+        .namespaced::<Secret>(&app.namespace)
+        .list_metadata(&params)
+        .await
+        .context(Kind::Cluster, || "cannot read helm's releases".to_owned())?;
+    let mut revisions: Vec<(u32, String)> = secrets
+        .items
+        .into_iter()
+        .filter_map(|secret| {
+            let labels = secret.metadata.labels?;
+            Some((labels.get("version")?.parse().ok()?, labels.get("status")?.clone()))
+        })
+        .collect();
+    revisions.sort();
+    let once = revisions.iter().any(|(_, status)| status == "deployed" || status == "superseded");
+    Ok((revisions.pop().map(|(revision, status)| (status, revision)), once))
+}
+
+/// Whether all workloads are ready, and the pods of their namespaces.
+async fn app_state(cluster: &Cluster, app: &AppStamp) -> Result<(bool, Vec<Pod>)> {
+    let ready = futures::future::try_join_all(
+        app.workloads.iter().map(|workload| workload_is_ready(cluster, workload)),
+    );
+    let pods = async {
+        cluster
+            .namespaced::<Pod>(&app.namespace)
+            .list(&ListParams::default())
+            .await
+            .context(Kind::Cluster, || "cannot list pods".to_owned())
+    };
+    let (ready, pods) = tokio::try_join!(ready, pods)?;
+    Ok((ready.into_iter().all(|ready| ready), pods.items))
+}
+
+async fn workload_is_ready(cluster: &Cluster, workload: &Workload) -> Result<bool> {
+    let (namespace, name) = (&workload.namespace, &workload.name);
+    Ok(match workload.kind.as_str() {
+        "Deployment" => {
+            let found = cluster.get::<Deployment>(&cluster.namespaced(namespace), name).await?;
+            found.as_ref().is_some_and(app::readiness::deployment_is_ready)
+        }
+        "StatefulSet" => {
+            let found = cluster.get::<StatefulSet>(&cluster.namespaced(namespace), name).await?;
+            found.as_ref().is_some_and(app::readiness::stateful_set_is_ready)
+        }
+        "DaemonSet" => {
+            let found = cluster.get::<DaemonSet>(&cluster.namespaced(namespace), name).await?;
+            found.as_ref().is_some_and(app::readiness::daemon_set_is_ready)
+        }
+        _ => {
+            // A finished Job may be gone by its time to live; its absence is no failure.
+            let found = cluster.get::<Job>(&cluster.namespaced(namespace), name).await?;
+            found.as_ref().is_none_or(app::readiness::job_is_complete)
+        }
+    })
+}
+
+/// References whose pods run another image than the engine's.
+#[must_use]
+pub fn stale(images: &[ImageFact], pods: &[Pod]) -> Vec<String> {
+    let is_stale = |fact: &&ImageFact| {
+        let Some(image) = &fact.engine else { return false };
+        let name = oci::full_name(&fact.reference);
+        pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).any(|pod| {
+            let status = pod.status.as_ref();
+            let mut running =
+                status.and_then(|status| status.container_statuses.as_ref()).into_iter().flatten();
+            running.any(|container| {
+                oci::full_name(&container.image) == name
+                    && container.image_id.starts_with("sha256:")
+                    && container.image_id != image.id
+            })
+        })
+    };
+    images.iter().filter(is_stale).map(|fact| fact.reference.clone()).collect()
+}
+
+/// The recorded ports, else those asked for, else the first free ones.
+fn choose_ports(settings: &Settings, record: Option<&Record>) -> Result<Ports> {
+    let recorded = record.map(|record| record.ports);
+    let none = || "there is no free port on 127.0.0.1".to_owned();
+    let pick = |asked: Option<u16>, recorded: Option<u16>, from: u16, taken: &[u16]| {
+        let kept = recorded.filter(|port| asked.is_none() && !taken.contains(port));
+        asked.or(kept).or_else(|| ports::first_free(from, taken))
+    };
+    let no_port = || std::io::Error::other("all are taken");
+    let http = pick(settings.http_port.value, recorded.map(|p| p.http), HTTP_PORT, &[])
+        .ok_or_else(no_port)
+        .context(Kind::Machine, none)?;
+    let https = pick(settings.https_port.value, recorded.map(|p| p.https), HTTPS_PORT, &[http])
+        .ok_or_else(no_port)
+        .context(Kind::Machine, none)?;
+    let api = match recorded {
+        Some(ports) => ports.api,
+        None => ports::any_free().context(Kind::Machine, none)?,
+    };
+    Ok(Ports { http, https, api })
+}
+
+/// Ports that were asked for and that something outside this sandbox holds.
+async fn taken_ports(
+    docker: &Docker,
+    settings: &Settings,
+) -> Result<BTreeMap<u16, Option<String>>> {
+    let asked = [settings.http_port.value, settings.https_port.value];
+    let taken: Vec<u16> = asked.into_iter().flatten().filter(|port| !ports::is_free(*port)).collect();
+    if taken.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let publishers = docker.publishers().await?;
+    let own = settings.name.value.cluster();
+    let mut holders = BTreeMap::new();
+    for port in taken {
+        let container =
+            publishers.iter().find(|c| c.ports.iter().any(|published| published.host == port));
+        match container {
+            Some(container) if container.cluster == own => {}
+            Some(container) => {
+                holders.insert(port, Some(format!("container `{}`", container.name)));
+            }
+            None => {
+                holders.insert(port, ports::holder(port));
+            }
+        }
+    }
+    Ok(holders)
+}

@@ -1,0 +1,351 @@
+//! The plan of `up`: from what is there to what is wanted, with the fewest steps.
+//!
+//! Owns the order and the overlaps of `up`, and its refusals. Pure.
+
+use crate::addons::{self, ingress_nginx};
+use crate::catalogue::{Catalogue, RECIPE_LABEL, Source};
+use crate::error::{Error, Kind, Result};
+use crate::owner::Owner;
+use crate::plan::facts::{Api, Facts, ImageFact, Inside};
+use crate::plan::kind_config::{config_hash, node_count};
+use crate::plan::{Action, Plan, Recovery};
+use crate::settings::Settings;
+use crate::state::Phase;
+use crate::tools::docker::NodeState;
+use crate::tools::oci::full_name;
+
+/// Makes the plan. `recreate` allows to replace a cluster that does not fit the settings.
+///
+/// # Errors
+/// [`Kind::Refused`] when something under the sandbox's name is not ours, [`Kind::Machine`] when
+/// a port or an image is missing, [`Kind::Cluster`] when only making it anew would help.
+pub fn up(
+    settings: &Settings,
+    catalogue: &Catalogue,
+    facts: &Facts,
+    recreate: bool,
+) -> Result<Plan> {
+    refuse_foreign(settings, facts)?;
+    let mut plan = Plan::default();
+    let cluster = cluster_state(settings, catalogue, facts);
+    let fresh = match cluster {
+        ClusterState::Complete => {
+            keep_or_start(settings, facts, &mut plan);
+            false
+        }
+        ClusterState::Absent => true,
+        ClusterState::Remains(why) => {
+            let title = format!("remove what is left: {why}");
+            plan.add("remains", title, &[], Action::RemoveRemains);
+            true
+        }
+        ClusterState::Unfit(why) if recreate => {
+            plan.add("remains", format!("remove: {why}"), &[], Action::RemoveRemains);
+            true
+        }
+        ClusterState::Unfit(why) => {
+            return Err(Error::new(Kind::Cluster, format!("the cluster does not fit: {why}"))
+                .hint("sandbox up --recreate (the cluster and all data in it are replaced)"));
+        }
+    };
+    if fresh {
+        refuse_taken_ports(facts)?;
+        create(settings, catalogue, facts, &mut plan)?;
+    }
+    let inside = facts.inside.clone().filter(|_| !fresh).unwrap_or_default();
+    ingress(settings, catalogue, facts, &inside, fresh, &mut plan)?;
+    images(settings, facts, fresh, &mut plan)?;
+    app(settings, facts, &inside, fresh, &mut plan);
+    Ok(plan)
+}
+
+enum ClusterState {
+    /// Nothing is there.
+    Absent,
+    /// Made once, all nodes are there and it fits the settings.
+    Complete,
+    /// Half of one, ours; nothing in it is worth anything.
+    Remains(String),
+    /// A whole one that only making anew would change.
+    Unfit(String),
+}
+
+fn cluster_state(settings: &Settings, catalogue: &Catalogue, facts: &Facts) -> ClusterState {
+    let Some(record) = &facts.record else {
+        return match facts.owner {
+            Owner::Nobody => ClusterState::Absent,
+            _ => ClusterState::Remains("its record was lost".to_owned()),
+        };
+    };
+    match record.phase {
+        Phase::Creating if facts.owner == Owner::Nobody => return ClusterState::Absent,
+        Phase::Creating => {
+            return ClusterState::Remains("an earlier `up` did not finish".to_owned());
+        }
+        Phase::Removing => {
+            return ClusterState::Remains("an earlier `down` did not finish".to_owned());
+        }
+        Phase::Created => {}
+    }
+    if facts.nodes.is_empty() {
+        return ClusterState::Remains("its nodes were removed by someone else".to_owned());
+    }
+    let wanted = node_count(&settings.profile.value);
+    let profile = &settings.profile.value.name;
+    if record.profile != *profile {
+        return ClusterState::Unfit(format!(
+            "it was made with profile `{}`, the settings say `{profile}`",
+            record.profile
+        ));
+    }
+    if facts.nodes.len() != wanted {
+        return ClusterState::Unfit(format!("{} of {wanted} nodes are there", facts.nodes.len()));
+    }
+    if record.config != config_hash(settings, &catalogue.image("node").reference) {
+        return ClusterState::Unfit("the profile or the Kubernetes version changed".to_owned());
+    }
+    let ports = [(&settings.http_port, record.ports.http), (&settings.https_port, record.ports.https)];
+    for (asked, has) in ports {
+        if let Some(asked) = asked.value
+            && asked != has
+        {
+            return ClusterState::Unfit(format!("it uses port {has}, the settings say {asked}"));
+        }
+    }
+    ClusterState::Complete
+}
+
+/// Refuses to work on something that is not provably ours.
+pub(super) fn refuse_foreign(settings: &Settings, facts: &Facts) -> Result<()> {
+    let name = &settings.name.value;
+    let why = match (&facts.owner, &facts.api) {
+        (Owner::Foreign(why), _) | (_, Api::Foreign(why)) => why,
+        _ => return Ok(()),
+    };
+    Err(Error::new(
+        Kind::Refused,
+        format!("`{}` exists and is not provably ours; nothing was touched", name.cluster()),
+    )
+    .because(Error::new(Kind::Refused, why.clone()))
+    .hint("use another name: --name NAME, or `name:` in sandbox.yaml")
+    .hint(format!("or remove it yourself: kind delete cluster --name {}", name.cluster())))
+}
+
+fn refuse_taken_ports(facts: &Facts) -> Result<()> {
+    let Some((port, holder)) = facts.taken.iter().next() else { return Ok(()) };
+    let holder = holder.clone().unwrap_or_else(|| "another process".to_owned());
+    Err(Error::new(Kind::Machine, format!("port {port} of 127.0.0.1 is taken by {holder}"))
+        .hint("stop it, or choose another port: --http-port, --https-port, `ports:`"))
+}
+
+fn keep_or_start(settings: &Settings, facts: &Facts, plan: &mut Plan) {
+    let name = settings.name.value.cluster();
+    let stopped = facts.nodes.iter().filter(|node| node.state != NodeState::Running).count();
+    if stopped > 0 {
+        let title = format!("start {stopped} stopped node(s)");
+        plan.add("start", title, &[], Action::StartNodes);
+    } else {
+        let count = facts.nodes.len();
+        plan.keep(format!("cluster {name} ({count} node(s), Kubernetes {})", settings.kubernetes.value));
+    }
+    if facts.api != Api::Ours {
+        plan.add("api", "wait for the API server", &["start"], Action::ReachApi);
+    }
+    if !facts.inside.as_ref().is_some_and(|inside| inside.nodes_ready) {
+        plan.add("nodes", "wait for the nodes", &["api"], Action::NodesReady);
+    }
+}
+
+fn create(
+    settings: &Settings,
+    catalogue: &Catalogue,
+    facts: &Facts,
+    plan: &mut Plan,
+) -> Result<()> {
+    let name = settings.name.value.cluster();
+    let count = node_count(&settings.profile.value);
+    let profile = &settings.profile.value.name;
+    provide(settings, catalogue, facts, "node", plan)?;
+    plan.add("network", "make the network", &["remains"], Action::CreateNetwork);
+    let title = format!("create cluster {name} (profile {profile}, {count} node(s))");
+    plan.add("cluster", title, &["network", "image node"], Action::CreateCluster);
+    // Beside the cluster's own step: it answers long before kind is done.
+    plan.add("api", "wait for the API server", &["network", "image node"], Action::ReachApi);
+    plan.add("nodes", "wait for the nodes", &["cluster", "api"], Action::NodesReady);
+    Ok(())
+}
+
+/// Makes sure that the engine gets a catalogue image.
+fn provide(
+    settings: &Settings,
+    catalogue: &Catalogue,
+    facts: &Facts,
+    name: &str,
+    plan: &mut Plan,
+) -> Result<()> {
+    let reference = &catalogue.image(name).reference;
+    let have = facts.catalogue.get(name).and_then(Option::as_ref);
+    let built = have.is_some_and(|image| image.labels.contains_key(RECIPE_LABEL));
+    let missing = || {
+        Error::new(Kind::Machine, format!("image `{reference}` is not in the Docker engine"))
+            .hint(format!("images/build {name}"))
+    };
+    match (settings.source.value, have) {
+        (Source::Packages, _) if built => Ok(()),
+        (Source::Packages, _) => Err(missing()),
+        (Source::Auto, Some(_)) => Ok(()),
+        (Source::Registry, Some(image)) if !built && !image.repo_digests.is_empty() => Ok(()),
+        (Source::Auto | Source::Registry, _) => {
+            let title = format!("pull {reference}");
+            plan.add(&format!("image {name}"), title, &[], Action::PullImage(name.to_owned()));
+            Ok(())
+        }
+    }
+}
+
+fn ingress(
+    settings: &Settings,
+    catalogue: &Catalogue,
+    facts: &Facts,
+    inside: &Inside,
+    fresh: bool,
+    plan: &mut Plan,
+) -> Result<()> {
+    let Some(options) = settings.addons.ingress_nginx.options() else { return Ok(()) };
+    let image = options.image.as_deref().unwrap_or(&catalogue.image("ingress-nginx").reference);
+    let objects = ingress_nginx::objects(options, image);
+    let installed = facts.record.as_ref().filter(|_| !fresh).and_then(|record| {
+        record.addons.get(ingress_nginx::NAME).cloned()
+    });
+    let same = installed.as_deref() == Some(addons::hash(&objects).as_str());
+    if same && inside.ingress_ready {
+        plan.keep("ingress-nginx");
+        return Ok(());
+    }
+    if !same {
+        if options.image.is_none() {
+            provide(settings, catalogue, facts, "ingress-nginx", plan)?;
+        }
+        let load = Action::LoadImage { reference: image.to_owned(), ingress_only: true };
+        let needs = ["network", "start", "image ingress-nginx"];
+        plan.add("load ingress-nginx", "bring its image to the node", &needs, load);
+        plan.add("ingress-nginx", "install ingress-nginx", &["api"], Action::InstallIngress);
+    }
+    let needs = ["ingress-nginx", "load ingress-nginx", "api"];
+    plan.add("ingress ready", "wait for ingress-nginx", &needs, Action::IngressReady);
+    Ok(())
+}
+
+/// Adds building images and bringing them to the nodes.
+pub(super) fn images(
+    settings: &Settings,
+    facts: &Facts,
+    fresh: bool,
+    plan: &mut Plan,
+) -> Result<()> {
+    for fact in &facts.images {
+        let index = settings.images.iter().position(|image| image.reference == fact.reference);
+        let Some(index) = index else { continue };
+        let reference = &fact.reference;
+        let build = format!("build {reference}");
+        if needs_build(facts, fact) {
+            plan.add(&build, format!("build {reference}"), &[], Action::BuildImage(index));
+        } else {
+            check_image(facts, fact)?;
+        }
+        let loaded = !fresh && !plan.has(&build) && on_all_nodes(facts, fact);
+        if loaded {
+            plan.keep(format!("image {reference}"));
+        } else {
+            let load = Action::LoadImage { reference: reference.clone(), ingress_only: false };
+            let title = format!("bring {reference} to the nodes");
+            let needs = [build.as_str(), "network", "start"];
+            plan.add(&format!("load {reference}"), title, &needs, load);
+        }
+    }
+    Ok(())
+}
+
+/// An image is built when its input changed, or the engine no longer has what came out.
+fn needs_build(facts: &Facts, fact: &ImageFact) -> bool {
+    let Some(input) = &fact.input else { return false };
+    let stamp = facts.record.as_ref().and_then(|record| record.builds.get(&fact.reference));
+    match (stamp, &fact.engine) {
+        (Some(stamp), Some(image)) => stamp.input != *input || stamp.image != image.id,
+        _ => true,
+    }
+}
+
+fn check_image(facts: &Facts, fact: &ImageFact) -> Result<()> {
+    let reference = &fact.reference;
+    let Some(image) = &fact.engine else {
+        return Err(Error::new(
+            Kind::Machine,
+            format!("image `{reference}` is not in the Docker engine"),
+        )
+        .hint(format!("build it: docker build -t {reference} …"))
+        .hint("or let the sandbox build it: add `build:` to its entry in sandbox.yaml"));
+    };
+    let wanted = &facts.engine.architecture;
+    if !image.architecture.is_empty() && image.architecture != *wanted {
+        return Err(Error::new(
+            Kind::Machine,
+            format!("image `{reference}` is for {}, the nodes are {wanted}", image.architecture),
+        )
+        .hint(format!("docker build --platform linux/{wanted} -t {reference} …")));
+    }
+    Ok(())
+}
+
+fn on_all_nodes(facts: &Facts, fact: &ImageFact) -> bool {
+    let Some(image) = &fact.engine else { return false };
+    let name = full_name(&fact.reference);
+    facts.nodes.len() == facts.node_images.len()
+        && facts.node_images.values().all(|images| images.get(&name) == Some(&image.id))
+}
+
+fn app(settings: &Settings, facts: &Facts, inside: &Inside, fresh: bool, plan: &mut Plan) {
+    let Some(app) = &settings.app else { return };
+    let stamp = facts.record.as_ref().filter(|_| !fresh).and_then(|record| record.app.as_ref());
+    let same_input = stamp.map(|stamp| &stamp.input) == facts.app_input.as_ref();
+    let status = inside.release.as_ref().map(|(status, _)| status.as_str());
+    let deployed = status == Some("deployed");
+    let loads: Vec<String> = plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::LoadImage { ingress_only: false, .. }))
+        .map(|step| step.id.clone())
+        .collect();
+    let mut needs: Vec<&str> = loads.iter().map(String::as_str).collect();
+    needs.push("api");
+    if let Some(status) = status.filter(|status| status.starts_with("pending")) {
+        let how = if inside.release_deployed_once { Recovery::RollBack } else { Recovery::Uninstall };
+        let verb = if how == Recovery::RollBack { "roll back" } else { "remove" };
+        let title = format!("{verb} release {}, which is {status}", app.release);
+        plan.add("recover", title, &["api"], Action::RecoverRelease(how));
+        needs.push("recover");
+    }
+    let install = !(same_input && deployed);
+    if install {
+        let title = format!("install release {} into {}", app.release, app.namespace);
+        plan.add("install", title, &needs, Action::InstallApp);
+    } else if let Some((_, revision)) = &inside.release {
+        plan.keep(format!("release {} (revision {revision})", app.release));
+    }
+    let restart = !fresh && stamp.is_some() && (!loads.is_empty() || !inside.stale.is_empty());
+    if restart {
+        let all = settings.images.iter().map(|image| image.reference.clone()).collect();
+        let mut needs = needs.clone();
+        needs.push("install");
+        plan.add("restart", "restart what runs an old image", &needs, Action::RestartApp(all));
+    }
+    if install || restart || !inside.app_ready {
+        plan.add("app", "wait for the app", &["install", "restart", "api"], Action::AppReady);
+    }
+    if settings.addons.ingress_nginx.options().is_some()
+        && (plan.has("app") || plan.has("ingress ready"))
+    {
+        let needs = ["app", "ingress ready"];
+        plan.add("routes", "wait for the app's addresses", &needs, Action::RoutesAnswer);
+    }
+}

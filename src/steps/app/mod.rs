@@ -1,0 +1,296 @@
+//! Steps of the app: install the chart, wait for it, restart it, reach it.
+//!
+//! Owns carrying out; why an app is not ready is decided by `crate::app::cause`.
+
+pub(super) mod blame;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::ListParams;
+use kube::runtime::watcher;
+use serde_json::json;
+
+use super::Cx;
+use super::ingress::owned;
+use crate::app::cause::{self, Limits, Snapshot};
+use crate::app::{Route, Workload};
+use crate::error::{Context, Error, Kind, Result};
+use crate::observe::stale;
+use crate::plan::Recovery;
+use crate::plan::facts::ImageFact;
+use crate::report::event::StepEvents;
+use crate::settings::App;
+use crate::state::AppStamp;
+use crate::tools::helm::HelmTool;
+use crate::tools::kube::Cluster;
+use crate::tools::oci::full_name;
+use crate::tools::ready::{self, Changes, Look};
+use crate::tools::route;
+
+/// How long the ingress controller may take to serve a new rule.
+const ROUTES_DEADLINE: Duration = Duration::from_secs(60);
+/// Annotation that makes pods new when an image of the same name is.
+const IMAGE_ANNOTATION: &str = "dev.sandbox/images";
+
+impl Cx<'_> {
+    fn app(&self) -> Result<&App> {
+        let app = self.settings.app.as_ref();
+        app.ok_or_else(|| Error::new(Kind::Unexpected, "the plan needs an app, there is none"))
+    }
+
+    fn helm(&self) -> Result<&HelmTool> {
+        let helm = self.helm.as_ref();
+        helm.ok_or_else(|| Error::new(Kind::Unexpected, "the plan needs helm, which is not there"))
+    }
+
+    pub(super) async fn recover_release(
+        &self,
+        how: Recovery,
+        events: &StepEvents,
+    ) -> Result<String> {
+        let (app, helm) = (self.app()?, self.helm()?);
+        self.cluster().await?;
+        events.warn(format!("an earlier installation of release `{}` was cut off", app.release));
+        let kubeconfig = self.place.kubeconfig();
+        match how {
+            Recovery::Uninstall => helm.uninstall(app, &kubeconfig).await?,
+            Recovery::RollBack => helm.rollback(app, &kubeconfig).await?,
+        }
+        Ok(String::new())
+    }
+
+    pub(super) async fn install_app(&self) -> Result<String> {
+        let (app, helm) = (self.app()?, self.helm()?);
+        self.cluster().await?;
+        helm.upgrade(app, &self.place.kubeconfig()).await?;
+        let rendered = self.rendered.as_ref().ok_or_else(|| {
+            Error::new(Kind::Unexpected, "a chart was installed that was not rendered")
+        })?;
+        let stamp = AppStamp {
+            input: self.facts()?.app_input.clone().unwrap_or_default(),
+            release: app.release.clone(),
+            namespace: app.namespace.clone(),
+            workloads: rendered.workloads.clone(),
+            routes: rendered.routes.clone(),
+        };
+        self.change_record(|record| record.app = Some(stamp))?;
+        Ok(format!("{} workload(s)", rendered.workloads.len()))
+    }
+
+    /// What the app consists of: as rendered now, else as remembered.
+    fn parts(&self) -> Result<(Vec<Workload>, Vec<Route>)> {
+        if let Some(rendered) = &self.rendered {
+            return Ok((rendered.workloads.clone(), rendered.routes.clone()));
+        }
+        let remembered = self.with_record(|record| {
+            record.app.as_ref().map(|app| (app.workloads.clone(), app.routes.clone()))
+        })?;
+        Ok(remembered.unwrap_or_default())
+    }
+
+    /// Waits until every workload is ready, or until it is clear why one never will be.
+    pub(super) async fn app_ready(&self, events: &StepEvents) -> Result<String> {
+        let app = self.app()?;
+        let cluster = self.cluster().await?;
+        let (workloads, _) = self.parts()?;
+        let mut namespaces: BTreeSet<String> =
+            workloads.iter().map(|workload| workload.namespace.clone()).collect();
+        namespaces.insert(app.namespace.clone());
+        let mut changes = Vec::new();
+        let watches: Vec<Watches> =
+            namespaces.iter().map(|ns| Watches::start(&cluster, ns, &mut changes)).collect();
+        let limits = Limits { unready_after: app.unready_after };
+        let mut persistence = blame::Persistence::default();
+        let look = || {
+            let seen = Seen::of(&watches, &workloads);
+            let missing = workloads.len() - seen.count();
+            if missing > 0 {
+                return Look::Waiting(format!("{missing} workload(s) to appear"));
+            }
+            persistence.look(cause::judge(&seen.snapshot(), &limits, jiff::Timestamp::now()))
+        };
+        let what = format!("release `{}`", app.release);
+        let progress = |text: &str| events.progress(text);
+        let ended =
+            ready::until(&what, Kind::App, app.timeout, changes, look, progress).await;
+        match ended {
+            Ok(None) => Ok(format!("{} workload(s) ready", workloads.len())),
+            Ok(Some(cause)) => {
+                let message = format!("{what} does not become ready");
+                Err(blame::told(&cluster, Kind::App, &message, &app.namespace, &cause).await)
+            }
+            Err(error) => Err(error.hint("sandbox status").hint(format!(
+                "kubectl --kubeconfig \"$(sandbox kubeconfig)\" -n {} get pods,events",
+                app.namespace
+            ))),
+        }
+    }
+
+    /// Restarts the workloads whose pods run an older image of the same name.
+    pub(super) async fn restart_app(&self, references: &[String]) -> Result<String> {
+        let app = self.app()?;
+        let cluster = self.cluster().await?;
+        let pods = cluster
+            .namespaced::<Pod>(&app.namespace)
+            .list(&ListParams::default())
+            .await
+            .context(Kind::Cluster, || "cannot list pods".to_owned())?;
+        let facts = futures::future::try_join_all(references.iter().map(|reference| async {
+            let engine = self.docker.image(reference).await?;
+            Ok::<_, Error>(ImageFact { reference: reference.clone(), engine, input: None })
+        }))
+        .await?;
+        let stale = stale(&facts, &pods.items);
+        let (workloads, _) = self.parts()?;
+        let mut restarted = Vec::new();
+        for workload in &workloads {
+            let uses: Vec<String> = facts
+                .iter()
+                .filter(|fact| stale.contains(&fact.reference) && uses(workload, &fact.reference))
+                .filter_map(|fact| Some(format!("{}={}", fact.reference, fact.engine.as_ref()?.id)))
+                .collect();
+            if !uses.is_empty() {
+                restart(&cluster, workload, &uses.join(",")).await?;
+                restarted.push(workload.name.clone());
+            }
+        }
+        Ok(if restarted.is_empty() { "nothing runs an old one".into() } else { restarted.join(", ") })
+    }
+
+    /// Waits until every Ingress rule is served through the ports of this machine.
+    pub(super) async fn routes_answer(&self, events: &StepEvents) -> Result<String> {
+        let (_, routes) = self.parts()?;
+        let ports = self.with_record(|record| record.ports)?;
+        let concrete = routes.iter().filter(|route| !route.host.contains('*')).collect::<Vec<_>>();
+        for (done, route) in concrete.iter().enumerate() {
+            events.progress(format!("{} ({done} of {})", route.host, concrete.len()));
+            let what = format!("an answer at `{}{}`", route.host, route.path);
+            ready::retry(&what, Kind::App, ROUTES_DEADLINE, || route::probe(ports.http, route))
+                .await
+                .map_err(|error| {
+                    error.hint("does the Ingress name the class `nginx` and an existing Service?")
+                })?;
+        }
+        Ok(format!("{} address(es)", concrete.len()))
+    }
+}
+
+fn uses(workload: &Workload, reference: &str) -> bool {
+    let name = full_name(reference);
+    workload.images.iter().any(|image| full_name(image) == name)
+}
+
+async fn restart(cluster: &Cluster, workload: &Workload, images: &str) -> Result<()> {
+    let patch = json!({"spec": {"template": {"metadata": {"annotations": {
+        IMAGE_ANNOTATION: images
+    }}}}});
+    let (namespace, name) = (&workload.namespace, &workload.name);
+    match workload.kind.as_str() {
+        "Deployment" => {
+            cluster.merge::<Deployment>(&cluster.namespaced(namespace), name, &patch).await
+        }
+        "StatefulSet" => {
+            cluster.merge::<StatefulSet>(&cluster.namespaced(namespace), name, &patch).await
+        }
+        "DaemonSet" => {
+            cluster.merge::<DaemonSet>(&cluster.namespaced(namespace), name, &patch).await
+        }
+        // The pods of a Job cannot be made new; the next `up` with a changed chart runs it again.
+        _ => Ok(()),
+    }
+}
+
+/// The watches of one namespace.
+struct Watches {
+    namespace: String,
+    deployments: kube::runtime::reflector::Store<Deployment>,
+    stateful_sets: kube::runtime::reflector::Store<StatefulSet>,
+    daemon_sets: kube::runtime::reflector::Store<DaemonSet>,
+    jobs: kube::runtime::reflector::Store<Job>,
+    pods: kube::runtime::reflector::Store<Pod>,
+    events: kube::runtime::reflector::Store<Event>,
+}
+
+impl Watches {
+    fn start(cluster: &Cluster, namespace: &str, changes: &mut Vec<Changes<'static>>) -> Self {
+        let config = watcher::Config::default;
+        let (deployments, one) = ready::watch(cluster.namespaced(namespace), config());
+        let (stateful_sets, two) = ready::watch(cluster.namespaced(namespace), config());
+        let (daemon_sets, three) = ready::watch(cluster.namespaced(namespace), config());
+        let (jobs, four) = ready::watch(cluster.namespaced(namespace), config());
+        let (pods, five) = ready::watch(cluster.namespaced(namespace), config());
+        let (events, six) = ready::watch(cluster.namespaced(namespace), config());
+        changes.extend([one, two, three, four, five, six]);
+        let namespace = namespace.to_owned();
+        Self { namespace, deployments, stateful_sets, daemon_sets, jobs, pods, events }
+    }
+}
+
+/// The app's own objects among all that is watched.
+#[derive(Default)]
+struct Seen {
+    deployments: Vec<Deployment>,
+    stateful_sets: Vec<StatefulSet>,
+    daemon_sets: Vec<DaemonSet>,
+    jobs: Vec<Job>,
+    pods: Vec<Pod>,
+    events: Vec<Event>,
+}
+
+impl Seen {
+    fn of(watches: &[Watches], workloads: &[Workload]) -> Self {
+        let mut seen = Self::default();
+        for watch in watches {
+            let ours = |kind: &str, name: &Option<String>| {
+                workloads.iter().any(|workload| {
+                    workload.kind == kind
+                        && workload.namespace == watch.namespace
+                        && Some(&workload.name) == name.as_ref()
+                })
+            };
+            seen.deployments.extend(
+                owned(watch.deployments.state())
+                    .into_iter()
+                    .filter(|object| ours("Deployment", &object.metadata.name)),
+            );
+            seen.stateful_sets.extend(
+                owned(watch.stateful_sets.state())
+                    .into_iter()
+                    .filter(|object| ours("StatefulSet", &object.metadata.name)),
+            );
+            seen.daemon_sets.extend(
+                owned(watch.daemon_sets.state())
+                    .into_iter()
+                    .filter(|object| ours("DaemonSet", &object.metadata.name)),
+            );
+            seen.jobs.extend(
+                owned(watch.jobs.state())
+                    .into_iter()
+                    .filter(|object| ours("Job", &object.metadata.name)),
+            );
+            seen.pods.extend(owned(watch.pods.state()));
+            seen.events.extend(owned(watch.events.state()));
+        }
+        seen
+    }
+
+    fn count(&self) -> usize {
+        self.deployments.len() + self.stateful_sets.len() + self.daemon_sets.len() + self.jobs.len()
+    }
+
+    fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot {
+            deployments: &self.deployments,
+            stateful_sets: &self.stateful_sets,
+            daemon_sets: &self.daemon_sets,
+            jobs: &self.jobs,
+            pods: &self.pods,
+            events: &self.events,
+            nodes_ready: true,
+        }
+    }
+}

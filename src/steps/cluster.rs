@@ -1,0 +1,195 @@
+//! Steps that make, start and reach the Kind cluster.
+//!
+//! Owns the network, the nodes and the kubeconfig.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Node;
+use kube::config::Kubeconfig;
+use kube::runtime::watcher;
+
+use super::Cx;
+use crate::error::{Context, Error, Kind, Result};
+use crate::observe::node_is_ready;
+use crate::owner;
+use crate::plan::kind_config::{config_hash, kind_config, node_count};
+use crate::report::event::StepEvents;
+use crate::settings::Settings;
+use crate::state::{Phase, Record};
+use crate::tools::kube::Cluster;
+use crate::tools::ready::{self, Look};
+
+/// How long the API server may take from the start of `kind create`.
+const API_DEADLINE: Duration = Duration::from_secs(300);
+/// How long nodes may take to become ready after the cluster is made.
+const NODES_DEADLINE: Duration = Duration::from_secs(180);
+/// Where kubeadm puts the administrator's kubeconfig on a control-plane node.
+const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
+
+impl Cx<'_> {
+    /// Writes the intent, then makes the network that marks everything on it as ours.
+    pub(super) async fn create_network(&self) -> Result<String> {
+        let facts = self.facts()?;
+        let name = &self.settings.name.value;
+        let hash = config_hash(self.settings, &self.world.catalogue.image("node").reference);
+        let mut intent = Record::intent(&self.settings.profile.value.name, &hash, facts.ports);
+        if let Some(old) = &facts.record {
+            // What was built stays built, whatever happens to the cluster.
+            intent.builds.clone_from(&old.builds);
+        }
+        self.place.write_record(&intent)?;
+        let state = self.place.root().display().to_string();
+        let labels = owner::labels(name, &intent.instance, &state);
+        *self.record.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(intent);
+        self.docker.create_network(&name.network(), &labels).await?;
+        Ok(String::new())
+    }
+
+    pub(super) async fn create_cluster(&self, events: &StepEvents) -> Result<String> {
+        let kind = self
+            .kind
+            .as_ref()
+            .ok_or_else(|| Error::new(Kind::Unexpected, "the plan needs kind, which is not there"))?;
+        let ports = self.with_record(|record| record.ports)?;
+        let image = &self.world.catalogue.image("node").reference;
+        let config = kind_config(self.settings, image, ports);
+        let network = self.settings.name.value.network();
+        kind.create(&config, &network, |title| events.progress(title)).await?;
+        self.change_record(|record| record.phase = Phase::Created)?;
+        Ok(String::new())
+    }
+
+    pub(super) async fn start_nodes(&self) -> Result<String> {
+        let nodes = &self.facts()?.nodes;
+        futures::future::try_join_all(nodes.iter().map(|node| self.docker.start_node(node)))
+            .await?;
+        Ok(String::new())
+    }
+
+    /// Takes the kubeconfig from the node as soon as kubeadm wrote it, waits until the API server
+    /// answers, and remembers which cluster it is.
+    pub(super) async fn reach_api(&self, events: &StepEvents) -> Result<String> {
+        let port = self.with_record(|record| record.ports.api)?;
+        let name = self.settings.name.value.cluster();
+        let node = format!("{name}-control-plane");
+        events.progress("waiting for its kubeconfig");
+        let what = "the kubeconfig of the cluster";
+        let admin = ready::retry(what, Kind::Cluster, API_DEADLINE, || async {
+            self.docker.read_file(&node, ADMIN_CONF).await.map_err(|error| error.to_string())
+        })
+        .await?;
+        let kubeconfig = own_kubeconfig(&admin, &name, port)?;
+        events.progress("waiting for the API server");
+        let cluster = Cluster::connect(&kubeconfig).await?;
+        let identity = ready::retry("the API server", Kind::Cluster, API_DEADLINE, || async {
+            if !cluster.is_ready().await {
+                return Err("it does not say that it is ready".to_owned());
+            }
+            cluster.identity().await.map_err(|error| error.to_string())
+        })
+        .await?;
+        self.check_identity(&identity)?;
+        self.place.write_kubeconfig(&kubeconfig)?;
+        self.change_record(|record| record.identity = Some(identity))?;
+        Ok(format!("127.0.0.1:{port}"))
+    }
+
+    /// A cluster that was known before must still be the same one.
+    fn check_identity(&self, found: &crate::tools::kube::Identity) -> Result<()> {
+        let known = self.with_record(|record| record.identity.clone())?;
+        match known {
+            Some(known) if known != *found => Err(Error::new(
+                Kind::Refused,
+                "another cluster answers at this sandbox's port; nothing was changed",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn nodes_ready(&self, events: &StepEvents) -> Result<String> {
+        let cluster = self.cluster().await?;
+        let wanted = node_count(&self.settings.profile.value);
+        let (nodes, changes) = ready::watch::<Node>(cluster.all(), watcher::Config::default());
+        let look = || {
+            let state = nodes.state();
+            let ready = state.iter().filter(|node| node_is_ready(node)).count();
+            if ready >= wanted && ready == state.len() {
+                Look::Done(ready)
+            } else {
+                Look::Waiting(format!("{ready} of {wanted} ready"))
+            }
+        };
+        let progress = |text: &str| events.progress(text);
+        ready::until("the nodes", Kind::Cluster, NODES_DEADLINE, vec![changes], look, progress)
+            .await
+            .map(|count| format!("{count} ready"))
+    }
+
+    /// Removes what an unfinished or unfit cluster left. Ownership was checked by the plan.
+    pub(super) async fn remove_remains(&self) -> Result<String> {
+        let facts = self.facts()?;
+        let removals = facts.nodes.iter().map(|node| self.docker.remove_node(node));
+        futures::future::try_join_all(removals).await?;
+        if let Some(network) = &facts.network {
+            self.docker.remove_network(&network.id).await?;
+        }
+        Ok(format!("{} node(s)", facts.nodes.len()))
+    }
+
+    /// How the sandbox is called in messages.
+    pub(super) fn settings(&self) -> &Settings {
+        self.settings
+    }
+}
+
+/// kubeadm's kubeconfig, pointed at the port of this machine and named as kind names its own.
+fn own_kubeconfig(admin: &str, cluster: &str, port: u16) -> Result<String> {
+    let broken = || "the cluster's kubeconfig cannot be read".to_owned();
+    let mut config = Kubeconfig::from_yaml(admin).context(Kind::Cluster, broken)?;
+    let context = format!("kind-{cluster}");
+    for named in &mut config.clusters {
+        named.name.clone_from(&context);
+        if let Some(inner) = &mut named.cluster {
+            inner.server = Some(format!("https://127.0.0.1:{port}"));
+        }
+    }
+    for named in &mut config.auth_infos {
+        named.name.clone_from(&context);
+    }
+    for named in &mut config.contexts {
+        named.name.clone_from(&context);
+        if let Some(inner) = &mut named.context {
+            inner.cluster.clone_from(&context);
+            inner.user = Some(context.clone());
+        }
+    }
+    config.current_context = Some(context);
+    // Through JSON values, as secrets print as redacted from the typed form in YAML libraries
+    // that ask `Debug`.
+    serde_saphyr::to_string(&config).context(Kind::Cluster, broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADMIN: &str = "
+apiVersion: v1
+kind: Config
+clusters: [{name: x, cluster: {server: 'https://x-control-plane:6443', certificate-authority-data: Q0E=}}]
+contexts: [{name: kubernetes-admin@x, context: {cluster: x, user: kubernetes-admin}}]
+current-context: kubernetes-admin@x
+users: [{name: kubernetes-admin, user: {client-certificate-data: Q0VSVA==, client-key-data: S0VZ}}]
+";
+
+    #[test]
+    fn the_kubeconfig_points_here_and_keeps_its_keys() {
+        let text = own_kubeconfig(ADMIN, "sandbox-hello", 40123).unwrap();
+        let config = Kubeconfig::from_yaml(&text).unwrap();
+        let cluster = config.clusters[0].cluster.as_ref().unwrap();
+        assert_eq!(cluster.server.as_deref(), Some("https://127.0.0.1:40123"));
+        assert_eq!(cluster.certificate_authority_data.as_deref(), Some("Q0E="));
+        assert_eq!(config.current_context.as_deref(), Some("kind-sandbox-hello"));
+        assert!(text.contains("S0VZ"), "{text}");
+    }
+}

@@ -1,0 +1,69 @@
+//! Steps that take a sandbox down, and the proof that nothing is left.
+//!
+//! Owns removal. What may be removed was decided by `owner` and the plan.
+
+use super::{Cx, Observed};
+use crate::error::{Error, Kind, Result};
+use crate::owner::NAME_LABEL;
+use crate::state::{Phase, Place};
+use crate::tools::docker::{Docker, NodeInfo};
+
+impl Cx<'_> {
+    pub(super) async fn remove_nodes(&self) -> Result<String> {
+        let Observed::Down { nodes, .. } = self.observed else {
+            return Err(Error::new(Kind::Unexpected, "a step of `down` ran in a plan of `up`"));
+        };
+        // The intent first: a kill from here on is finished by the next `up` or `down`.
+        if self.with_record(|_| ()).is_ok() {
+            self.change_record(|record| record.phase = Phase::Removing)?;
+        }
+        let removals = nodes.iter().map(|node| self.docker.remove_node(node));
+        let failures: Vec<Error> =
+            futures::future::join_all(removals).await.into_iter().filter_map(Result::err).collect();
+        match failures.into_iter().next() {
+            Some(error) => Err(error),
+            None => Ok(String::new()),
+        }
+    }
+
+    pub(super) async fn remove_network(&self) -> Result<String> {
+        if let Observed::Down { network: Some(network), .. } = self.observed {
+            self.docker.remove_network(&network.id).await?;
+        }
+        Ok(String::new())
+    }
+
+    pub(super) async fn remove_old_builds(&self) -> Result<String> {
+        let name = self.settings.name.value.as_str();
+        let removed = self.docker.remove_dangling(NAME_LABEL, name).await?;
+        Ok(if removed == 0 { "none".to_owned() } else { format!("{removed} image(s)") })
+    }
+
+    pub(super) fn remove_state(&self) -> Result<String> {
+        self.place.remove()?;
+        Ok(String::new())
+    }
+}
+
+/// Looks again and lists everything of this sandbox that still exists.
+///
+/// # Errors
+/// [`Kind::Machine`] when the engine does not answer.
+pub async fn leftovers(docker: &Docker, place: &Place, removed: &[NodeInfo]) -> Result<Vec<String>> {
+    let name = place.name();
+    let volumes: Vec<String> = removed.iter().flat_map(|node| node.volumes.clone()).collect();
+    let (cluster, network) = (name.cluster(), name.network());
+    let (nodes, network, volumes) = tokio::try_join!(
+        docker.nodes(&cluster),
+        docker.network(&network),
+        docker.existing_volumes(&volumes)
+    )?;
+    let mut left: Vec<String> =
+        nodes.into_iter().map(|node| format!("container {}", node.name)).collect();
+    left.extend(network.map(|network| format!("network {}", network.name)));
+    left.extend(volumes.into_iter().map(|volume| format!("volume {volume}")));
+    if place.dir().exists() {
+        left.push(format!("folder {}", place.dir().display()));
+    }
+    Ok(left)
+}

@@ -1,0 +1,13 @@
+//! The only doors to the outside: programs, the Docker engine and the Kubernetes API.
+//!
+//! Each outside thing has exactly one module. Modules here know nothing of steps or commands.
+
+pub mod docker;
+pub mod helm;
+pub mod kind;
+pub mod kube;
+pub mod oci;
+pub mod ports;
+pub mod process;
+pub mod ready;
+pub mod route;
