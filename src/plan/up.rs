@@ -11,7 +11,7 @@ use crate::plan::kind_config::{config_hash, node_count};
 use crate::plan::{Action, Plan, Recovery};
 use crate::settings::Settings;
 use crate::state::Phase;
-use crate::tools::docker::NodeState;
+use crate::tools::docker::{ImageInfo, NodeState};
 use crate::tools::oci::full_name;
 
 /// Makes the plan. `recreate` allows to replace a cluster that does not fit the settings.
@@ -190,17 +190,22 @@ fn provide(
         Error::new(Kind::Machine, format!("image `{reference}` is not in the Docker engine"))
             .hint(format!("images/build {name}"))
     };
-    match (settings.source.value, have) {
-        (Source::Packages, _) if built => Ok(()),
-        (Source::Packages, _) => Err(missing()),
-        (Source::Auto, Some(_)) => Ok(()),
-        (Source::Registry, Some(image)) if !built && !image.repo_digests.is_empty() => Ok(()),
-        (Source::Auto | Source::Registry, _) => {
-            let title = format!("pull {reference}");
-            plan.add(&format!("image {name}"), title, &[], Action::PullImage(name.to_owned()));
-            Ok(())
-        }
+    let pull = match (settings.source.value, have) {
+        (Source::Packages, _) if built => false,
+        (Source::Packages, _) => return Err(missing()),
+        (Source::Auto, have) => have.is_none(),
+        (Source::Registry, have) => !have.is_some_and(from_registry),
+    };
+    if pull {
+        let title = format!("pull {reference}");
+        plan.add(&format!("image {name}"), title, &[], Action::PullImage(name.to_owned()));
     }
+    Ok(())
+}
+
+/// Whether a registry knows the image; one that was only built here has no digest there.
+fn from_registry(image: &ImageInfo) -> bool {
+    !image.repo_digests.is_empty()
 }
 
 fn ingress(

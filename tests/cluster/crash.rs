@@ -1,0 +1,93 @@
+//! Killed at any moment, run again, and it ends right.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Sandbox, docker};
+
+const CRASH: &str = "SANDBOX_TEST_CRASH";
+
+/// Steps of `up` on the example, in the order in which they begin.
+const STEPS: [&str; 13] = [
+    "network",
+    "build hello:dev",
+    "cluster",
+    "api",
+    "load ingress-nginx",
+    "ingress-nginx",
+    "ingress ready",
+    "nodes",
+    "load hello:dev",
+    "install",
+    "app",
+    "routes",
+    "image node",
+];
+
+fn killed(sandbox: &Sandbox, args: &[&str], point: &str) {
+    let run = sandbox.run_with(args, CRASH, point);
+    // No exit code: ended by a signal. A step that was not part of the plan ends well.
+    assert!(run.code.is_none() || run.code == Some(0), "{point}: {run:?}");
+}
+
+#[test]
+#[ignore = "needs docker and kind"]
+fn killed_early_up_starts_over_and_killed_late_it_goes_on() {
+    let sandbox = Sandbox::of_example("crash", "hello");
+    killed(&sandbox, &["up"], "after:network");
+    sandbox.run(&["up", "--dry-run"]).code(0);
+    killed(&sandbox, &["up"], "after:api");
+    let again = sandbox.run(&["up", "--dry-run"]).code(0);
+    assert!(again.stdout.contains("an earlier `up` did not finish"), "{}", again.stdout);
+    killed(&sandbox, &["up"], "before:install");
+    let plan = sandbox.run(&["up", "--dry-run"]).code(0);
+    assert!(plan.stdout.contains("keep  cluster"), "{}", plan.stdout);
+    killed(&sandbox, &["up"], "after:install");
+    sandbox.run(&["up"]).code(0);
+    sandbox.run(&["test"]).code(0);
+    // The same for `down`: what is left is ours, and the next `down` finishes.
+    killed(&sandbox, &["down"], "after:nodes");
+    sandbox.down();
+}
+
+#[test]
+#[ignore = "needs docker and kind; an hour"]
+fn long_killed_at_every_step_up_and_down_end_right() {
+    for step in STEPS {
+        for point in [format!("before:{step}"), format!("after:{step}")] {
+            let sandbox = Sandbox::of_example("every", "hello");
+            killed(&sandbox, &["up"], &point);
+            sandbox.run(&["up"]).code(0);
+            sandbox.run(&["test"]).code(0);
+            sandbox.down();
+            killed(&sandbox, &["up"], &point);
+            sandbox.down();
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs docker and kind"]
+fn an_ephemeral_test_leaves_nothing_even_when_interrupted() {
+    let sandbox = Sandbox::of_example("eph", "hello");
+    let nodes = || {
+        let all = docker(&["ps", "-a", "--format", "{{.Names}}"]);
+        all.lines().filter(|name| name.contains(&sandbox.name)).count()
+    };
+    let child = sandbox.start(&["test", "--ephemeral"]);
+    let since = Instant::now();
+    while nodes() == 0 {
+        assert!(since.elapsed() < Duration::from_secs(120), "no node appeared");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let talk = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{talk}");
+    assert_eq!(nodes(), 0, "{talk}");
+
+    let test = sandbox.run(&["test", "--ephemeral"]).code(0);
+    assert!(test.stdout.ends_with("7 passed, 0 failed\n"), "{}", test.stdout);
+    assert_eq!(nodes(), 0);
+    sandbox.assert_gone();
+}
