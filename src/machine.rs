@@ -77,7 +77,9 @@ impl Machine {
         let mut tell = |severity, what: String, cure: String| {
             problems.push(Problem { severity, what, cure });
         };
-        let gb = |bytes: u64| format!("{:.1} GB", u32::try_from(bytes / 100_000_000).map_or(0.0, f64::from) / 10.0);
+        let gb = |bytes: u64| {
+            format!("{:.1} GB", u32::try_from(bytes / 100_000_000).map_or(0.0, f64::from) / 10.0)
+        };
         let disk = DISK_RESERVE + nodes * DISK_PER_NODE;
         if let Some(free) = self.disk_free.filter(|free| *free < disk) {
             tell(
@@ -104,7 +106,9 @@ impl Machine {
             let severity = if has < instances { Severity::Fatal } else { Severity::Warning };
             tell(
                 severity,
-                format!("fs.inotify.max_user_instances is {has}: pods may fail with \"too many open files\""),
+                format!(
+                    "fs.inotify.max_user_instances is {has}: pods may fail with \"too many open files\""
+                ),
                 format!("sysctl -w fs.inotify.max_user_instances={INOTIFY_INSTANCES_WANTED}"),
             );
         }

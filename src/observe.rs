@@ -5,13 +5,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Node, Pod, Secret};
 use kube::api::ListParams;
 
 use crate::addons::ingress_nginx;
-use crate::app::{self, Workload};
+use crate::app::cause::{self, Limits};
+use crate::app::{self, Parts};
 use crate::error::{Context, Kind, Result};
 use crate::owner;
 use crate::plan::facts::{Api, Facts, ImageFact, Inside};
@@ -25,6 +25,9 @@ use crate::world::World;
 
 /// How long the API server may take to say that it is ready when it should be.
 const API_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Limits for a look that only asks whether all is ready.
+const NO_PATIENCE: Limits = Limits { unready_after: Duration::ZERO };
 
 /// Looks at everything that `up` depends on.
 ///
@@ -40,9 +43,10 @@ pub async fn observe(world: &World, settings: &Settings, place: &Place) -> Resul
     let state = place.root().display().to_string();
     let owner = owner::of(name, &state, record.as_ref(), network.as_ref(), &nodes);
     let ours = owner == owner::Owner::Us;
-    let catalogue = futures::future::try_join_all(world.catalogue.images.iter().map(
-        |(name, image)| async { Ok::<_, crate::Error>((name.clone(), docker.image(&image.reference).await?)) },
-    ));
+    let catalogue =
+        futures::future::try_join_all(world.catalogue.images.iter().map(|(name, image)| async {
+            Ok::<_, crate::Error>((name.clone(), docker.image(&image.reference).await?))
+        }));
     let images = futures::future::try_join_all(
         settings.images.iter().map(|image| image_fact(&docker, settings, image)),
     );
@@ -159,7 +163,11 @@ async fn read_inside(cluster: &Cluster, record: &Record) -> Result<(Inside, Vec<
         tokio::try_join!(nodes, ingress, release, app)?;
     let inside = Inside {
         nodes_ready: nodes.items.iter().all(node_is_ready),
-        ingress_ready: ingress.as_ref().is_some_and(app::readiness::deployment_is_ready),
+        ingress_ready: ingress.is_some_and(|deployment| {
+            let parts = Parts { deployments: vec![deployment], ..Parts::default() };
+            let state = cause::judge(&parts.snapshot(true), &NO_PATIENCE, jiff::Timestamp::now());
+            matches!(state, cause::State::Ready)
+        }),
         release,
         release_deployed_once: deployed_once,
         app_ready,
@@ -172,8 +180,7 @@ async fn read_inside(cluster: &Cluster, record: &Record) -> Result<(Inside, Vec<
 #[must_use]
 pub fn node_is_ready(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions
-        .is_some_and(|list| list.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
+    conditions.is_some_and(|list| list.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
 }
 
 /// The newest revision of a release and whether any was ever deployed, from the labels of helm's
@@ -198,43 +205,23 @@ async fn release(cluster: &Cluster, app: &AppStamp) -> Result<(Option<(String, u
     Ok((revisions.pop().map(|(revision, status)| (status, revision)), once))
 }
 
-/// Whether all workloads are ready, and the pods of their namespaces.
+/// Whether all workloads are ready, and the pods of the app's namespace.
 async fn app_state(cluster: &Cluster, app: &AppStamp) -> Result<(bool, Vec<Pod>)> {
-    let ready = futures::future::try_join_all(
-        app.workloads.iter().map(|workload| workload_is_ready(cluster, workload)),
-    );
-    let pods = async {
-        cluster
-            .namespaced::<Pod>(&app.namespace)
-            .list(&ListParams::default())
-            .await
-            .context(Kind::Cluster, || "cannot list pods".to_owned())
-    };
-    let (ready, pods) = tokio::try_join!(ready, pods)?;
-    Ok((ready.into_iter().all(|ready| ready), pods.items))
-}
-
-async fn workload_is_ready(cluster: &Cluster, workload: &Workload) -> Result<bool> {
-    let (namespace, name) = (&workload.namespace, &workload.name);
-    Ok(match workload.kind.as_str() {
-        "Deployment" => {
-            let found = cluster.get::<Deployment>(&cluster.namespaced(namespace), name).await?;
-            found.as_ref().is_some_and(app::readiness::deployment_is_ready)
-        }
-        "StatefulSet" => {
-            let found = cluster.get::<StatefulSet>(&cluster.namespaced(namespace), name).await?;
-            found.as_ref().is_some_and(app::readiness::stateful_set_is_ready)
-        }
-        "DaemonSet" => {
-            let found = cluster.get::<DaemonSet>(&cluster.namespaced(namespace), name).await?;
-            found.as_ref().is_some_and(app::readiness::daemon_set_is_ready)
-        }
-        _ => {
-            // A finished Job may be gone by its time to live; its absence is no failure.
-            let found = cluster.get::<Job>(&cluster.namespaced(namespace), name).await?;
-            found.as_ref().is_none_or(app::readiness::job_is_complete)
-        }
-    })
+    let mut namespaces: Vec<&str> = app.workloads.iter().map(|w| w.namespace.as_str()).collect();
+    namespaces.push(&app.namespace);
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    let seen = namespaces.iter().map(|namespace| Parts::read(cluster, namespace));
+    let mut all = Parts::default();
+    for parts in futures::future::try_join_all(seen).await? {
+        all.add(parts);
+    }
+    all.keep(&app.workloads);
+    // A finished Job may be gone by its time to live; its absence is no failure.
+    let jobs = app.workloads.iter().filter(|workload| workload.kind == "Job").count();
+    let present = all.count() + jobs >= app.workloads.len() + all.jobs.len();
+    let state = cause::judge(&all.snapshot(true), &NO_PATIENCE, jiff::Timestamp::now());
+    Ok((present && matches!(state, cause::State::Ready), all.pods))
 }
 
 /// References whose pods run another image than the engine's.
@@ -285,7 +272,8 @@ async fn taken_ports(
     settings: &Settings,
 ) -> Result<BTreeMap<u16, Option<String>>> {
     let asked = [settings.http_port.value, settings.https_port.value];
-    let taken: Vec<u16> = asked.into_iter().flatten().filter(|port| !ports::is_free(*port)).collect();
+    let taken: Vec<u16> =
+        asked.into_iter().flatten().filter(|port| !ports::is_free(*port)).collect();
     if taken.is_empty() {
         return Ok(BTreeMap::new());
     }

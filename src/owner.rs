@@ -52,9 +52,7 @@ pub fn of(
     {
         return Owner::Foreign(format!("network `{}` {why}", network.name));
     }
-    let stranger = nodes
-        .iter()
-        .find(|node| !network.is_some_and(|network| node.networks.contains(&network.id)));
+    let stranger = nodes.iter().find(|node| !network.is_some_and(|network| is_on(node, network)));
     if let Some(node) = stranger {
         return Owner::Foreign(format!(
             "node `{}` is not on the network of this sandbox",
@@ -62,6 +60,13 @@ pub fn of(
         ));
     }
     if network.is_none() && nodes.is_empty() { Owner::Nobody } else { Owner::Us }
+}
+
+/// Whether a node is on that very network, or will be once it is started.
+fn is_on(node: &NodeInfo, network: &NetworkInfo) -> bool {
+    node.networks
+        .iter()
+        .any(|(name, id)| *id == network.id || (id.is_empty() && *name == network.name))
 }
 
 fn network_is_ours(
@@ -99,7 +104,7 @@ mod tests {
             cluster: "sandbox-hello".into(),
             role: "control-plane".into(),
             state: NodeState::Running,
-            networks: vec![network.into()],
+            networks: vec![("sandbox-hello".into(), network.into())],
             volumes: vec![],
             ports: vec![],
         }
@@ -133,6 +138,8 @@ mod tests {
     fn nodes_on_our_labelled_network_are_ours_even_without_a_record() {
         let owner = decide(None, Some(network("a", "/state")), &[node("net")]);
         assert_eq!(owner, Owner::Us);
+        let starting = decide(None, Some(network("a", "/state")), &[node("")]);
+        assert_eq!(starting, Owner::Us, "a container that was not started yet has no network id");
         assert_eq!(decide(None, None, &[]), Owner::Nobody);
     }
 

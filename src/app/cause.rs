@@ -73,8 +73,21 @@ pub struct Cause {
     pub summary: String,
     /// What to change, the most useful first.
     pub hints: Vec<String>,
-    /// The log that tells more: pod, container, and whether the one before the last restart.
-    pub wants_logs: Option<(String, String, bool)>,
+    /// The log that tells more.
+    pub wants_logs: Option<LogOf>,
+}
+
+/// One container's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogOf {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// The pod.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// Whether the log before the last restart is wanted.
+    pub previous: bool,
 }
 
 /// Sorts of causes. The order is that of blame: what comes first explains what comes later.
@@ -106,18 +119,11 @@ pub enum CauseKind {
 #[must_use]
 pub fn judge(snapshot: &Snapshot<'_>, limits: &Limits, now: Timestamp) -> State {
     let workloads = workload::all(snapshot);
-    let pending: Vec<&str> = workloads
-        .iter()
-        .filter_map(|w| w.pending.as_deref())
-        .collect();
+    let pending: Vec<&str> = workloads.iter().filter_map(|w| w.pending.as_deref()).collect();
     if pending.is_empty() {
         return State::Ready;
     }
-    let scene = Scene {
-        snapshot,
-        limits,
-        now,
-    };
+    let scene = Scene { snapshot, limits, now };
     let findings: Vec<Vec<Finding>> = workloads.iter().map(|w| w.findings(&scene)).collect();
     let counts = |index: usize, finding: &Finding| {
         let Some(symptom) = &finding.symptom else {
@@ -181,10 +187,7 @@ struct Symptom {
 /// Makes foreign text one harmless line.
 fn one_line(text: &str) -> String {
     const LONGEST: usize = 400;
-    let clean: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = clean.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &line[..end]),

@@ -4,7 +4,7 @@
 //! does not become ready is told by `cause`. Must not touch the cluster.
 
 pub mod cause;
-pub mod readiness;
+mod parts;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::settings::App;
+
+pub use parts::Parts;
 
 /// Something that must become ready.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

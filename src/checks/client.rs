@@ -32,11 +32,7 @@ impl Door {
         let host = url.host_str().unwrap_or_default();
         if is_localhost(host) {
             let secure = url.scheme() == "https";
-            Self::Sandbox(if secure {
-                target.https_port
-            } else {
-                target.http_port
-            })
+            Self::Sandbox(if secure { target.https_port } else { target.http_port })
         } else if is_loopback(host) {
             Self::Loopback
         } else {
@@ -47,10 +43,9 @@ impl Door {
     /// The address that a URL leads to, when it is not the one in the URL.
     pub(super) fn address(self, url: &Url) -> Option<SocketAddr> {
         match self {
-            Self::Sandbox(port) => Some(SocketAddr::from((
-                Ipv4Addr::LOCALHOST,
-                url.port().unwrap_or(port),
-            ))),
+            Self::Sandbox(port) => {
+                Some(SocketAddr::from((Ipv4Addr::LOCALHOST, url.port().unwrap_or(port))))
+            }
             Self::Loopback | Self::Elsewhere => None,
         }
     }
@@ -95,8 +90,7 @@ fn is_localhost(host: &str) -> bool {
 
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.parse::<std::net::IpAddr>()
-        .is_ok_and(|address| address.is_loopback())
+    bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -105,13 +99,7 @@ mod tests {
 
     fn door(url: &str) -> (Door, Option<String>) {
         let url = Url::parse(url).unwrap();
-        let door = Door::of(
-            &url,
-            Target {
-                http_port: 8080,
-                https_port: 8443,
-            },
-        );
+        let door = Door::of(&url, Target { http_port: 8080, https_port: 8443 });
         (door, door.address(&url).map(|address| address.to_string()))
     }
 
@@ -119,22 +107,13 @@ mod tests {
     fn localhost_names_go_to_the_sandbox_and_nothing_else_does() {
         let to = |port, address: &str| (Door::Sandbox(port), Some(address.to_owned()));
         assert_eq!(door("http://hello.localhost/x"), to(8080, "127.0.0.1:8080"));
-        assert_eq!(
-            door("https://HELLO.localhost./"),
-            to(8443, "127.0.0.1:8443")
-        );
+        assert_eq!(door("https://HELLO.localhost./"), to(8443, "127.0.0.1:8443"));
         assert_eq!(door("http://localhost"), to(8080, "127.0.0.1:8080"));
-        assert_eq!(
-            door("http://hello.localhost:9000/"),
-            to(8080, "127.0.0.1:9000")
-        );
+        assert_eq!(door("http://hello.localhost:9000/"), to(8080, "127.0.0.1:9000"));
         assert_eq!(door("http://127.0.0.1:9000/"), (Door::Loopback, None));
         assert_eq!(door("http://[::1]/"), (Door::Loopback, None));
-        for other in [
-            "https://localhost.example.com/",
-            "http://notlocalhost/",
-            "http://10.0.0.1/",
-        ] {
+        for other in ["https://localhost.example.com/", "http://notlocalhost/", "http://10.0.0.1/"]
+        {
             assert_eq!(door(other), (Door::Elsewhere, None), "{other}");
         }
     }

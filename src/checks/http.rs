@@ -63,13 +63,7 @@ impl<'a> Probe<'a> {
     pub(super) fn new(http: &'a Http, target: Target) -> Result<Self, String> {
         let first = Request::new(http)?;
         let clients = HashMap::new();
-        Ok(Self {
-            http,
-            first,
-            target,
-            clients,
-            request_limit: REQUEST_LIMIT,
-        })
+        Ok(Self { http, first, target, clients, request_limit: REQUEST_LIMIT })
     }
 
     /// Sets how long one request may take.
@@ -105,10 +99,7 @@ impl<'a> Probe<'a> {
             }
         }
         match weigh(&self.http.expect, &answers) {
-            Ok(held) => Attempt {
-                verdict: Ok(held),
-                evidence: None,
-            },
+            Ok(held) => Attempt { verdict: Ok(held), evidence: None },
             Err(unfit) => Attempt {
                 verdict: Err(unfit.why),
                 evidence: Some(evidence(
@@ -123,9 +114,7 @@ impl<'a> Probe<'a> {
     async fn exchange(&mut self, until: Instant) -> Result<(String, Answer), Broken> {
         let expect = &self.http.expect;
         let redirect_expected = expect.location.is_some()
-            || expect
-                .status
-                .is_some_and(|status| (300..400).contains(&status));
+            || expect.status.is_some_and(|status| (300..400).contains(&status));
         let mut request = self.first.clone();
         for _ in 0..=REDIRECTS {
             let (shown, answer) = self.send(&request, until).await?;
@@ -135,11 +124,7 @@ impl<'a> Probe<'a> {
             }
         }
         let why = format!("more than {REDIRECTS} redirects");
-        Err(Broken {
-            why,
-            request: self.first.shown(None),
-            answer: None,
-        })
+        Err(Broken { why, request: self.first.shown(None), answer: None })
     }
 
     async fn send(
@@ -149,11 +134,7 @@ impl<'a> Probe<'a> {
     ) -> Result<(String, Answer), Broken> {
         let door = Door::of(&request.url, self.target);
         let shown = request.shown(door.address(&request.url));
-        let broken = |why: String| Broken {
-            why,
-            request: shown.clone(),
-            answer: None,
-        };
+        let broken = |why: String| Broken { why, request: shown.clone(), answer: None };
         let client = self.client(door).map_err(|error| broken(root(&error)))?;
         let mut sending = client
             .request(request.method.clone(), request.url.clone())
@@ -177,11 +158,7 @@ impl<'a> Probe<'a> {
         };
         match self.read(&mut response, &mut answer, until).await {
             Ok(()) => Ok((shown, answer)),
-            Err(why) => Err(Broken {
-                why,
-                request: shown,
-                answer: Some(answer),
-            }),
+            Err(why) => Err(Broken { why, request: shown, answer: Some(answer) }),
         }
     }
 
@@ -207,11 +184,7 @@ impl<'a> Probe<'a> {
                 Ok(Ok(Some(chunk))) => body.extend_from_slice(&chunk),
                 Ok(Ok(None)) => break Ok(()),
                 Ok(Err(error)) => {
-                    break Err(format!(
-                        "body ends after {} bytes: {}",
-                        body.len(),
-                        root(&error)
-                    ));
+                    break Err(format!("body ends after {} bytes: {}", body.len(), root(&error)));
                 }
                 Err(_) => {
                     let limit = self.request_limit;
@@ -231,10 +204,7 @@ impl<'a> Probe<'a> {
 
 fn readable(headers: &HeaderMap) -> Vec<(String, String)> {
     let value = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-    headers
-        .iter()
-        .map(|(name, v)| (name.to_string(), value(v.as_bytes())))
-        .collect()
+    headers.iter().map(|(name, v)| (name.to_string(), value(v.as_bytes()))).collect()
 }
 
 fn evidence(request: String, answer: Option<&Answer>) -> Evidence {
@@ -252,9 +222,7 @@ fn evidence(request: String, answer: Option<&Answer>) -> Evidence {
         request,
         status: answer.map(|answer| answer.status),
         headers,
-        body: answer
-            .map(|answer| text::block(&answer.body, BODY_SHOWN))
-            .unwrap_or_default(),
+        body: answer.map(|answer| text::block(&answer.body, BODY_SHOWN)).unwrap_or_default(),
     }
 }
 

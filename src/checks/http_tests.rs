@@ -33,20 +33,14 @@ async fn the_host_header_stays_as_written() {
         evidence.request,
         format!("GET http://other.localhost/ (at 127.0.0.1:{})", server.port)
     );
-    assert_eq!(
-        (evidence.status, evidence.body.as_str()),
-        (Some(404), "default backend")
-    );
+    assert_eq!((evidence.status, evidence.body.as_str()), (Some(404), "default backend"));
     assert_eq!(evidence.headers["content-length"], "15");
 }
 
 #[tokio::test]
 async fn a_port_in_the_url_is_kept() {
     let server = Server::start(|_, _| answer(200, "", "")).await;
-    let nowhere = Target {
-        http_port: 1,
-        https_port: 1,
-    };
+    let nowhere = Target { http_port: 1, https_port: 1 };
     let url = format!("http://hello.localhost:{}/", server.port);
     assert!(attempt(&http(&url), &nowhere).await.verdict.is_ok());
     let host = format!("\r\nhost: hello.localhost:{}\r\n", server.port);
@@ -78,20 +72,12 @@ async fn redirects_are_followed_across_hosts_unless_they_are_expected() {
     old.expect.body = Some("moved".into());
     assert!(attempt(&old, &server.target()).await.verdict.is_ok());
 
-    old.expect = HttpExpect {
-        location: Some("http://new.localhost/there".into()),
-        ..HttpExpect::default()
-    };
+    old.expect =
+        HttpExpect { location: Some("http://new.localhost/there".into()), ..HttpExpect::default() };
     let held = attempt(&old, &server.target()).await.verdict.unwrap();
     assert_eq!(held, "status 301, leads to `http://new.localhost/there`");
-    old.expect = HttpExpect {
-        status: Some(301),
-        ..HttpExpect::default()
-    };
-    assert_eq!(
-        attempt(&old, &server.target()).await.verdict.unwrap(),
-        "status 301"
-    );
+    old.expect = HttpExpect { status: Some(301), ..HttpExpect::default() };
+    assert_eq!(attempt(&old, &server.target()).await.verdict.unwrap(), "status 301");
     assert_eq!(server.requests().len(), 4);
 }
 
@@ -117,10 +103,7 @@ async fn what_came_of_a_broken_body_is_evidence() {
     let server = Server::start(|_, _| Reply::Raw(head.into())).await;
     let (why, evidence) = failure(&http("http://hello.localhost/"), &server.target()).await;
     assert!(why.starts_with("body ends after 10 bytes: "), "{why}");
-    assert_eq!(
-        (evidence.status, evidence.body.as_str()),
-        (Some(200), "half an an")
-    );
+    assert_eq!((evidence.status, evidence.body.as_str()), (Some(200), "half an an"));
 
     let server = Server::start(|_, _| Reply::Hang(head.into())).await;
     let (why, evidence) = failure(&http("http://hello.localhost/"), &server.target()).await;
@@ -131,15 +114,10 @@ async fn what_came_of_a_broken_body_is_evidence() {
 #[tokio::test]
 async fn nobody_listening_is_told() {
     let server = Server::start(|_, _| answer(200, "", "")).await;
-    let free = tokio::net::TcpListener::bind(("127.0.0.1", 0))
-        .await
-        .unwrap();
+    let free = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = free.local_addr().unwrap().port();
     drop(free);
-    let target = Target {
-        http_port: port,
-        ..server.target()
-    };
+    let target = Target { http_port: port, ..server.target() };
     let (why, evidence) = failure(&http("http://hello.localhost/"), &target).await;
     assert_eq!(why, "cannot connect: connection refused");
     assert!(evidence.request.contains(&format!("127.0.0.1:{port}")));

@@ -34,10 +34,7 @@ impl Answer {
     /// The first value of a header.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            .map(|(_, v)| &**v)
+        self.headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, v)| &**v)
     }
 }
 
@@ -63,25 +60,15 @@ pub(super) fn weigh(expect: &HttpExpect, answers: &[Answer]) -> Result<String, U
     let rules = Rules::new(expect).map_err(|why| Unfit { index: 0, why })?;
     let count = answers.len();
     if count == 0 {
-        return Err(Unfit {
-            index: 0,
-            why: "no answer came".to_owned(),
-        });
+        return Err(Unfit { index: 0, why: "no answer came".to_owned() });
     }
     for (index, answer) in answers.iter().enumerate() {
         rules.hold_for(answer).map_err(|why| {
             let of_many = format!("answer {} of {count}: {why}", index + 1);
-            Unfit {
-                index,
-                why: if count > 1 { of_many } else { why },
-            }
+            Unfit { index, why: if count > 1 { of_many } else { why } }
         })?;
     }
-    let distinct = answers
-        .iter()
-        .map(|answer| &answer.body)
-        .collect::<BTreeSet<_>>()
-        .len();
+    let distinct = answers.iter().map(|answer| &answer.body).collect::<BTreeSet<_>>().len();
     let wanted = expect.distinct_bodies.unwrap_or(0) as usize;
     if distinct < wanted {
         let why = format!(
@@ -89,10 +76,7 @@ pub(super) fn weigh(expect: &HttpExpect, answers: &[Answer]) -> Result<String, U
             if distinct == 1 { "y" } else { "ies" },
             if count == 1 { "" } else { "s" },
         );
-        return Err(Unfit {
-            index: count - 1,
-            why,
-        });
+        return Err(Unfit { index: count - 1, why });
     }
     let mut held = rules.told(&answers[0]);
     if count > 1 {
@@ -136,15 +120,9 @@ impl<'a> Rules<'a> {
         if let Some(pattern) = &self.body
             && !pattern.is_match(&answer.body)
         {
-            return Err(format!(
-                "body does not match `{pattern}`, {}",
-                beginning(answer)
-            ));
+            return Err(format!("body does not match `{pattern}`, {}", beginning(answer)));
         }
-        self.expect
-            .json
-            .as_ref()
-            .map_or(Ok(()), |wanted| json(answer, wanted))
+        self.expect.json.as_ref().map_or(Ok(()), |wanted| json(answer, wanted))
     }
 
     fn status(&self, answer: &Answer) -> Result<(), String> {
@@ -153,10 +131,7 @@ impl<'a> Rules<'a> {
             (None, Some(_)) if (300..400).contains(&status) => Ok(()),
             (None, Some(_)) => Err(format!("status {status}, expected a redirect (3xx)")),
             (wanted, _) if status == wanted.unwrap_or(200) => Ok(()),
-            (wanted, _) => Err(format!(
-                "status {status}, expected {}",
-                wanted.unwrap_or(200)
-            )),
+            (wanted, _) => Err(format!("status {status}, expected {}", wanted.unwrap_or(200))),
         }
     }
 
@@ -173,10 +148,7 @@ impl<'a> Rules<'a> {
         if location == wanted || full(location).is_some_and(|url| Some(url) == full(wanted)) {
             return Ok(());
         }
-        Err(format!(
-            "leads to `{}`, expected `{wanted}`",
-            text::line(location, QUOTED)
-        ))
+        Err(format!("leads to `{}`, expected `{wanted}`", text::line(location, QUOTED)))
     }
 
     fn told(&self, answer: &Answer) -> String {
@@ -198,34 +170,20 @@ impl<'a> Rules<'a> {
 }
 
 fn header(answer: &Answer, name: &str, pattern: &Regex) -> Result<(), String> {
-    let all = || {
-        answer
-            .headers
-            .iter()
-            .filter(|(key, _)| key.eq_ignore_ascii_case(name))
-    };
+    let all = || answer.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name));
     if all().any(|(_, value)| pattern.is_match(value)) {
         return Ok(());
     }
-    let came: Vec<String> = all()
-        .map(|(_, v)| format!("`{}`", text::line(v, QUOTED)))
-        .collect();
+    let came: Vec<String> = all().map(|(_, v)| format!("`{}`", text::line(v, QUOTED))).collect();
     Err(if came.is_empty() {
         format!("no `{name}` header, expected one that matches `{pattern}`")
     } else {
-        format!(
-            "header `{name}` is {}, expected a match of `{pattern}`",
-            came.join(" and ")
-        )
+        format!("header `{name}` is {}, expected a match of `{pattern}`", came.join(" and "))
     })
 }
 
 fn beginning(answer: &Answer) -> String {
-    let cut = if answer.cut {
-        " (only the first MiB was read)"
-    } else {
-        ""
-    };
+    let cut = if answer.cut { " (only the first MiB was read)" } else { "" };
     if answer.body.is_empty() {
         return "it is empty".to_owned();
     }
@@ -249,34 +207,21 @@ fn difference(path: &str, wanted: &Value, came: &Value, whole: bool) -> Option<S
                 Some(came) => difference(&at(path, key), wanted, came, whole),
                 None => Some(missing(key, wanted)),
             });
-            let extra = || {
-                came.iter()
-                    .find(|(key, _)| whole && !wanted.contains_key(*key))
-            };
+            let extra = || came.iter().find(|(key, _)| whole && !wanted.contains_key(*key));
             differs.or_else(|| {
                 extra().map(|(key, v)| format!("{} is {}, expected none", at(path, key), quoted(v)))
             })
         }
-        (Value::Array(wanted), Value::Array(came)) if wanted.len() != came.len() => Some(format!(
-            "{path} is a list of {}, expected a list of {}",
-            came.len(),
-            wanted.len()
-        )),
+        (Value::Array(wanted), Value::Array(came)) if wanted.len() != came.len() => {
+            Some(format!("{path} is a list of {}, expected a list of {}", came.len(), wanted.len()))
+        }
         (Value::Array(wanted), Value::Array(came)) => {
-            wanted
-                .iter()
-                .zip(came)
-                .enumerate()
-                .find_map(|(index, (wanted, came))| {
-                    difference(&format!("{path}[{index}]"), wanted, came, true)
-                })
+            wanted.iter().zip(came).enumerate().find_map(|(index, (wanted, came))| {
+                difference(&format!("{path}[{index}]"), wanted, came, true)
+            })
         }
         (wanted, came) if same(wanted, came) => None,
-        (wanted, came) => Some(format!(
-            "{path} is {}, expected {}",
-            quoted(came),
-            quoted(wanted)
-        )),
+        (wanted, came) => Some(format!("{path} is {}, expected {}", quoted(came), quoted(wanted))),
     }
 }
 
@@ -292,10 +237,7 @@ fn at(path: &str, key: &str) -> String {
     if !key.is_empty() && key.chars().all(plain) {
         format!("{path}.{key}")
     } else {
-        format!(
-            "{path}[{}]",
-            text::line(&Value::from(key).to_string(), QUOTED)
-        )
+        format!("{path}[{}]", text::line(&Value::from(key).to_string(), QUOTED))
     }
 }
 

@@ -19,10 +19,7 @@ pub fn junit(suite: &str, results: &[CheckResult]) -> String {
         seconds(total),
     );
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
-    let _ = writeln!(
-        xml,
-        "<testsuites {counts}>\n  <testsuite {counts} skipped=\"0\">"
-    );
+    let _ = writeln!(xml, "<testsuites {counts}>\n  <testsuite {counts} skipped=\"0\">");
     for result in results {
         case(&mut xml, suite, result);
     }
@@ -43,29 +40,17 @@ fn case(xml: &mut String, suite: &str, result: &CheckResult) {
         let _ = writeln!(xml, "      <system-out>{detail}</system-out>");
     } else {
         let text = escaped_text(&told(result));
-        let _ = writeln!(
-            xml,
-            "      <failure message=\"{detail}\" type=\"check\">{text}</failure>"
-        );
+        let _ =
+            writeln!(xml, "      <failure message=\"{detail}\" type=\"check\">{text}</failure>");
     }
     xml.push_str("    </testcase>\n");
 }
 
 /// Everything known about a failure, as a person would want to read it.
 fn told(result: &CheckResult) -> String {
-    let attempts = if result.attempts == 1 {
-        "attempt"
-    } else {
-        "attempts"
-    };
+    let attempts = if result.attempts == 1 { "attempt" } else { "attempts" };
     let mut text = format!("{}\nafter {} {attempts}\n", result.detail, result.attempts);
-    let Some(Evidence {
-        request,
-        status,
-        headers,
-        body,
-    }) = &result.evidence
-    else {
+    let Some(Evidence { request, status, headers, body }) = &result.evidence else {
         return text;
     };
     let _ = writeln!(text, "\n{request}");
@@ -87,9 +72,7 @@ fn seconds(took: Duration) -> String {
 
 /// For attributes, in which line breaks would become spaces.
 fn escaped(text: &str) -> String {
-    escaped_text(text)
-        .replace('\n', "&#10;")
-        .replace('\t', "&#9;")
+    escaped_text(text).replace('\n', "&#10;").replace('\t', "&#9;")
 }
 
 fn escaped_text(text: &str) -> String {

@@ -78,10 +78,7 @@ fn seconds<S: Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Er
 /// # Errors
 /// [`Kind::Usage`] when a name is unknown, with the nearest name and the list of all.
 pub fn select(checks: &[Check], only: &[String]) -> Result<Vec<Check>> {
-    if let Some(unknown) = only
-        .iter()
-        .find(|name| checks.iter().all(|c| c.name != **name))
-    {
+    if let Some(unknown) = only.iter().find(|name| checks.iter().all(|c| c.name != **name)) {
         return Err(no_such_check(checks, unknown));
     }
     let wanted = |check: &&Check| only.is_empty() || only.contains(&check.name);
@@ -96,18 +93,10 @@ fn no_such_check(checks: &[Check], unknown: &str) -> Error {
     let lower = unknown.to_lowercase();
     let nearest = checks
         .iter()
-        .map(|check| {
-            (
-                strsim::jaro_winkler(&check.name.to_lowercase(), &lower),
-                &check.name,
-            )
-        })
+        .map(|check| (strsim::jaro_winkler(&check.name.to_lowercase(), &lower), &check.name))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(similarity, _)| *similarity >= SIMILAR);
-    let names: Vec<String> = checks
-        .iter()
-        .map(|check| format!("`{}`", check.name))
-        .collect();
+    let names: Vec<String> = checks.iter().map(|check| format!("`{}`", check.name)).collect();
     let error = match nearest {
         Some((_, name)) => error.hint(format!("did you mean `{name}`?")),
         None => error,
@@ -121,29 +110,19 @@ mod tests {
 
     fn checks() -> Vec<Check> {
         ["api is healthy", "greeting", "unknown host"]
-            .map(|name| Check {
-                name: name.into(),
-                http: None,
-                within: None,
-            })
+            .map(|name| Check { name: name.into(), http: None, within: None })
             .to_vec()
     }
 
     fn names(only: &[&str]) -> Result<Vec<String>> {
         let only: Vec<String> = only.iter().map(|&name| name.into()).collect();
-        Ok(select(&checks(), &only)?
-            .into_iter()
-            .map(|check| check.name)
-            .collect())
+        Ok(select(&checks(), &only)?.into_iter().map(|check| check.name).collect())
     }
 
     #[test]
     fn nothing_named_means_all_and_the_order_is_that_of_the_file() {
         assert_eq!(names(&[]).unwrap().len(), 3);
-        assert_eq!(
-            names(&["greeting", "api is healthy"]).unwrap(),
-            ["api is healthy", "greeting"]
-        );
+        assert_eq!(names(&["greeting", "api is healthy"]).unwrap(), ["api is healthy", "greeting"]);
         assert_eq!(names(&["greeting", "greeting"]).unwrap(), ["greeting"]);
     }
 
@@ -166,9 +145,6 @@ mod tests {
         let error = names(&["zzz"]).unwrap_err();
         assert_eq!(error.hints().len(), 1);
         let error = select(&[], &["zzz".into()]).unwrap_err();
-        assert_eq!(
-            error.hints(),
-            ["write some under `checks:` in sandbox.yaml"]
-        );
+        assert_eq!(error.hints(), ["write some under `checks:` in sandbox.yaml"]);
     }
 }

@@ -67,10 +67,7 @@ impl Request {
         if !matches!(url.scheme(), "http" | "https") {
             return None;
         }
-        let mut next = Self {
-            url,
-            ..self.clone()
-        };
+        let mut next = Self { url, ..self.clone() };
         let becomes_get = match answer.status {
             301 | 302 => self.method == Method::POST,
             303 => self.method != Method::HEAD,
@@ -96,11 +93,7 @@ mod tests {
     use super::*;
 
     fn request(method: &str) -> Request {
-        let headers = [
-            ("Authorization", "x"),
-            ("Content-Type", "text/plain"),
-            ("X-Kept", "y"),
-        ];
+        let headers = [("Authorization", "x"), ("Content-Type", "text/plain"), ("X-Kept", "y")];
         let http = Http {
             url: "http://a.localhost/start".into(),
             method: Some(method.into()),
@@ -114,11 +107,7 @@ mod tests {
 
     fn leads(status: u16, to: &str) -> Answer {
         let headers = vec![("location".into(), to.into())];
-        Answer {
-            status,
-            headers,
-            ..Answer::default()
-        }
+        Answer { status, headers, ..Answer::default() }
     }
 
     #[test]
@@ -140,13 +129,9 @@ mod tests {
 
     #[test]
     fn credentials_stay_with_the_host_they_are_for() {
-        let same = request("GET")
-            .redirected(&leads(302, "https://a.localhost/x"))
-            .unwrap();
+        let same = request("GET").redirected(&leads(302, "https://a.localhost/x")).unwrap();
         assert!(same.headers.contains_key(AUTHORIZATION));
-        let other = request("GET")
-            .redirected(&leads(302, "//b.localhost/x"))
-            .unwrap();
+        let other = request("GET").redirected(&leads(302, "//b.localhost/x")).unwrap();
         assert!(!other.headers.contains_key(AUTHORIZATION));
         assert!(other.headers.contains_key("x-kept"));
     }
@@ -156,14 +141,7 @@ mod tests {
         for answer in [leads(200, "/x"), leads(304, "/x"), leads(302, "ftp://x/")] {
             assert!(request("GET").redirected(&answer).is_none());
         }
-        assert!(
-            request("GET")
-                .redirected(&Answer {
-                    status: 302,
-                    ..Answer::default()
-                })
-                .is_none()
-        );
+        assert!(request("GET").redirected(&Answer { status: 302, ..Answer::default() }).is_none());
     }
 
     #[test]
@@ -179,9 +157,6 @@ mod tests {
         assert_eq!(Request::new(&http).unwrap_err(), "`A B` is no HTTP method");
         http.method = None;
         http.headers.insert("X-A".into(), "a\nb".into());
-        assert_eq!(
-            Request::new(&http).unwrap_err(),
-            "request header `X-A` cannot be sent"
-        );
+        assert_eq!(Request::new(&http).unwrap_err(), "request header `X-A` cannot be sent");
     }
 }

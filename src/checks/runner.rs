@@ -32,10 +32,8 @@ pub async fn run(checks: &[Check], target: &Target, events: &Events) -> Vec<Chec
     for (index, check) in checks.iter().enumerate() {
         running.push(async move { (index, one(check, target, events).await) });
     }
-    let mut results: Vec<(usize, CheckResult)> = stream::iter(running)
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
+    let mut results: Vec<(usize, CheckResult)> =
+        stream::iter(running).buffer_unordered(AT_ONCE).collect().await;
     results.sort_by_key(|(index, _)| *index);
     results.into_iter().map(|(_, result)| result).collect()
 }
@@ -43,21 +41,13 @@ pub async fn run(checks: &[Check], target: &Target, events: &Events) -> Vec<Chec
 async fn one(check: &Check, target: &Target, events: &Events) -> CheckResult {
     let step = events.step(format!("check: {}", check.name), check.name.clone());
     let Some(http) = &check.http else {
-        return ended(
-            check,
-            &step,
-            0,
-            Err("it has no kind, such as `http:`".to_owned()),
-            None,
-        );
+        return ended(check, &step, 0, Err("it has no kind, such as `http:`".to_owned()), None);
     };
     let mut probe = match Probe::new(http, *target) {
         Ok(probe) => probe,
         Err(why) => return ended(check, &step, 0, Err(why), None),
     };
-    let within = check
-        .within
-        .map_or(WITHIN, |d| Duration::try_from(d).unwrap_or_default());
+    let within = check.within.map_or(WITHIN, |d| Duration::try_from(d).unwrap_or_default());
     let deadline = Instant::now() + within;
     let mut pause = FIRST_PAUSE;
     for attempts in 1.. {

@@ -28,10 +28,7 @@ async fn a_check_is_tried_again_until_it_holds() {
     let checks = [check("healthy", http("http://hello.localhost/"))];
     let results = run(&checks, &server.target(), &sender).await;
     assert!(results[0].passed, "{results:?}");
-    assert_eq!(
-        (results[0].attempts, results[0].detail.as_str()),
-        (3, "status 200")
-    );
+    assert_eq!((results[0].attempts, results[0].detail.as_str()), (3, "status 200"));
     assert!(results[0].took >= Duration::from_millis(250));
     let events = events(&mut receiver);
     assert_eq!(events[0], "started check: healthy");
@@ -52,10 +49,7 @@ async fn a_check_fails_with_its_last_attempt_when_its_time_is_up() {
     assert!(results[0].attempts >= 2);
     assert_eq!(results[0].evidence.as_ref().unwrap().body, "no endpoints");
     let events = events(&mut receiver);
-    assert_eq!(
-        events.last().unwrap(),
-        "failed check: never: status 503, expected 200"
-    );
+    assert_eq!(events.last().unwrap(), "failed check: never: status 503, expected 200");
 
     never.within = Some(jiff::SignedDuration::ZERO);
     let results = run(&[never], &server.target(), &sender).await;
@@ -70,24 +64,14 @@ async fn checks_run_side_by_side_and_results_keep_their_order() {
     })
     .await;
     let (sender, _receiver) = Events::channel();
-    let mut checks: Vec<_> = (0..8)
-        .map(|n| check(&format!("slow {n}"), http("http://a.localhost/slow")))
-        .collect();
+    let mut checks: Vec<_> =
+        (0..8).map(|n| check(&format!("slow {n}"), http("http://a.localhost/slow"))).collect();
     checks.push(check("quick", http("http://a.localhost/")));
     let started = Instant::now();
     let results = run(&checks, &server.target(), &sender).await;
-    assert!(
-        started.elapsed() < Duration::from_secs(4),
-        "one after the other takes 8 s"
-    );
+    assert!(started.elapsed() < Duration::from_secs(4), "one after the other takes 8 s");
     let names: Vec<_> = results.iter().map(|result| result.name.as_str()).collect();
-    assert_eq!(
-        names,
-        checks
-            .iter()
-            .map(|check| check.name.as_str())
-            .collect::<Vec<_>>()
-    );
+    assert_eq!(names, checks.iter().map(|check| check.name.as_str()).collect::<Vec<_>>());
     assert_eq!(results.iter().filter(|result| result.passed).count(), 1);
 }
 
@@ -96,26 +80,11 @@ async fn what_can_never_be_sent_is_not_tried_again() {
     let (sender, mut receiver) = Events::channel();
     let mut odd = check("odd", http("http://hello.localhost/"));
     odd.http.as_mut().unwrap().method = Some("A B".into());
-    let none = Check {
-        http: None,
-        ..odd.clone()
-    };
-    let results = run(
-        &[odd, none],
-        &Target {
-            http_port: 1,
-            https_port: 1,
-        },
-        &sender,
-    )
-    .await;
+    let none = Check { http: None, ..odd.clone() };
+    let results = run(&[odd, none], &Target { http_port: 1, https_port: 1 }, &sender).await;
     assert_eq!(results[0].detail, "`A B` is no HTTP method");
     assert_eq!(results[1].detail, "it has no kind, such as `http:`");
-    assert!(
-        results
-            .iter()
-            .all(|result| !result.passed && result.attempts == 0)
-    );
+    assert!(results.iter().all(|result| !result.passed && result.attempts == 0));
     assert_eq!(events(&mut receiver).len(), 4);
 }
 
@@ -136,12 +105,5 @@ async fn a_dropped_run_sends_nothing_more() {
 fn a_run_may_be_spawned() {
     fn is_send<T: Send>(_: T) {}
     let (sender, _receiver) = Events::channel();
-    is_send(run(
-        &[],
-        &Target {
-            http_port: 1,
-            https_port: 1,
-        },
-        &sender,
-    ));
+    is_send(run(&[], &Target { http_port: 1, https_port: 1 }, &sender));
 }

@@ -43,10 +43,7 @@ impl Server {
 
     /// A target whose ingress is this server, for both schemes.
     pub(super) fn target(&self) -> Target {
-        Target {
-            http_port: self.port,
-            https_port: self.port,
-        }
+        Target { http_port: self.port, https_port: self.port }
     }
 
     /// Everything that was received, in order.
@@ -103,9 +100,5 @@ pub(super) fn http(url: &str) -> Http {
 /// A check that is tried for a second.
 pub(super) fn check(name: &str, http: Http) -> Check {
     let within = Some(jiff::SignedDuration::from_secs(1));
-    Check {
-        name: name.into(),
-        http: Some(http),
-        within,
-    }
+    Check { name: name.into(), http: Some(http), within }
 }

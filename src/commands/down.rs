@@ -12,9 +12,14 @@ use crate::owner;
 use crate::plan::down::{Present, down};
 use crate::report::event::Event;
 use crate::settings::{Name, Settings};
-use crate::state::{Lock, Place};
+use crate::state::{Lock, Place, Record};
 use crate::steps::{Cx, Observed, leftovers};
+use crate::tools::docker::Docker;
+use crate::tools::kind;
 use crate::world::World;
+
+/// How often is looked again for what appeared late.
+const ROUNDS: u32 = 3;
 
 /// Runs the command.
 ///
@@ -54,34 +59,38 @@ pub(super) async fn one(world: &World, settings: &Settings) -> Result<Outcome> {
     let _lock = Lock::take(&place, "sandbox down")?;
     let docker = world.docker()?;
     docker.info().await?;
-    // A damaged record must not keep a sandbox standing: the labels in Docker decide.
-    let record = place.record().ok().flatten();
-    let (network, cluster) = (name.network(), name.cluster());
-    let (network, nodes) = tokio::try_join!(docker.network(&network), docker.nodes(&cluster))?;
-    let state = place.root().display().to_string();
-    let owner = owner::of(name, &state, record.as_ref(), network.as_ref(), &nodes);
-    let present = Present { owner, nodes, network, state: place.dir().exists() };
-    let plan = down(name, &present)?;
-    if plan.steps.is_empty() {
-        let text = format!("sandbox {name}: there is nothing of it\n");
-        return Ok(Outcome { text, data: inventory(name, &present, &[]), bad_news: None });
+    kind::end_orphans(&name.cluster()).await;
+    let mut removed = Removed::default();
+    for round in 1..=ROUNDS {
+        let (present, record) = look(&docker, &place).await?;
+        let plan = down(name, &present)?;
+        if plan.steps.is_empty() {
+            break;
+        }
+        if round == 1 {
+            world.events.send(Event::Started { title: format!("sandbox {name}: down") });
+        }
+        removed.add(&present);
+        let cx = Cx {
+            world,
+            settings,
+            place: &place,
+            docker: docker.clone(),
+            kind: None,
+            helm: None,
+            rendered: None,
+            observed: Observed::Down { nodes: &present.nodes, network: present.network.as_ref() },
+            record: Mutex::new(record),
+            transfer: tokio::sync::Mutex::new(()),
+        };
+        let ended = cx.run(&plan).await;
+        // A container whose creation was cut off may appear late; only the last round's word
+        // counts.
+        if round == ROUNDS {
+            ended?;
+        }
     }
-    world.events.send(Event::Started { title: format!("sandbox {name}: down") });
-    let cx = Cx {
-        world,
-        settings,
-        place: &place,
-        docker: docker.clone(),
-        kind: None,
-        helm: None,
-        rendered: None,
-        observed: Observed::Down { nodes: &present.nodes, network: present.network.as_ref() },
-        record: Mutex::new(record),
-        transfer: tokio::sync::Mutex::new(()),
-    };
-    let result = cx.run(&plan).await;
-    let left = leftovers(&docker, &place, &present.nodes).await?;
-    result?;
+    let left = leftovers(&docker, &place, &removed.volumes).await?;
     if !left.is_empty() {
         return Err(Error::new(
             Kind::Leftovers,
@@ -89,26 +98,56 @@ pub(super) async fn one(world: &World, settings: &Settings) -> Result<Outcome> {
         )
         .hint(format!("sandbox down --name {name}")));
     }
-    let volumes: usize = present.nodes.iter().map(|node| node.volumes.len()).sum();
-    let text = format!(
-        "sandbox {name} is gone: {} node(s), {volumes} volume(s), {} network removed; nothing is left\n",
-        present.nodes.len(),
-        usize::from(present.network.is_some()),
-    );
-    Ok(Outcome { text, data: inventory(name, &present, &left), bad_news: None })
+    Ok(Outcome { text: removed.text(name), data: removed.data(name), bad_news: None })
 }
 
-fn inventory(name: &Name, present: &Present, left: &[String]) -> serde_json::Value {
-    let nodes: Vec<_> = present.nodes.iter().map(|node| node.name.as_str()).collect();
-    let volumes: Vec<_> = present.nodes.iter().flat_map(|node| node.volumes.clone()).collect();
-    json!({
-        "name": name.as_str(),
-        "removed": {
-            "nodes": nodes,
-            "volumes": volumes,
-            "network": present.network.as_ref().map(|network| network.name.as_str()),
-            "state": present.state,
-        },
-        "left": left,
-    })
+async fn look(docker: &Docker, place: &Place) -> Result<(Present, Option<Record>)> {
+    let name = place.name();
+    // A damaged record must not keep a sandbox standing: the labels in Docker decide.
+    let record = place.record().ok().flatten();
+    let (network, cluster) = (name.network(), name.cluster());
+    let (network, nodes) = tokio::try_join!(docker.network(&network), docker.nodes(&cluster))?;
+    let state = place.root().display().to_string();
+    let owner = owner::of(name, &state, record.as_ref(), network.as_ref(), &nodes);
+    Ok((Present { owner, nodes, network, state: place.dir().exists() }, record))
+}
+
+/// What was removed, for the inventory.
+#[derive(Debug, Default)]
+struct Removed {
+    nodes: Vec<String>,
+    volumes: Vec<String>,
+    network: bool,
+    anything: bool,
+}
+
+impl Removed {
+    fn add(&mut self, present: &Present) {
+        self.anything = true;
+        self.nodes.extend(present.nodes.iter().map(|node| node.name.clone()));
+        self.volumes.extend(present.nodes.iter().flat_map(|node| node.volumes.clone()));
+        self.network |= present.network.is_some();
+    }
+
+    fn text(&self, name: &Name) -> String {
+        if !self.anything {
+            return format!("sandbox {name}: there is nothing of it\n");
+        }
+        format!(
+            "sandbox {name} is gone: {} node(s), {} volume(s), {} network removed; nothing is left\n",
+            self.nodes.len(),
+            self.volumes.len(),
+            usize::from(self.network),
+        )
+    }
+
+    fn data(&self, name: &Name) -> serde_json::Value {
+        json!({
+            "name": name.as_str(),
+            "removed": {
+                "nodes": self.nodes, "volumes": self.volumes, "network": self.network,
+            },
+            "left": [],
+        })
+    }
 }

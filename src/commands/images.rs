@@ -24,7 +24,11 @@ const BUILD_DEADLINE: Duration = Duration::from_secs(3600);
 ///
 /// # Errors
 /// What pulling or building failed with.
-pub(super) async fn run(world: &World, settings: &Settings, command: &ImagesCommand) -> Result<Outcome> {
+pub(super) async fn run(
+    world: &World,
+    settings: &Settings,
+    command: &ImagesCommand,
+) -> Result<Outcome> {
     match command {
         ImagesCommand::List => list(world).await,
         ImagesCommand::Pull => pull(world, settings).await,

@@ -42,15 +42,16 @@ pub async fn run(world: &World, cli: &Cli) -> Result<Outcome> {
     let settings = || resolve(&PortFlags::default());
     match &cli.command {
         Command::Up { dry_run, recreate, ports } => {
-            up::run(world, &resolve(ports)?, &up::Options { dry_run: *dry_run, recreate: *recreate })
-                .await
+            up::run(
+                world,
+                &resolve(ports)?,
+                &up::Options { dry_run: *dry_run, recreate: *recreate },
+            )
+            .await
         }
         Command::Test { ephemeral, only, junit } => {
-            let options = test::Options {
-                ephemeral: *ephemeral,
-                only: only.clone(),
-                junit: junit.clone(),
-            };
+            let options =
+                test::Options { ephemeral: *ephemeral, only: only.clone(), junit: junit.clone() };
             test::run(world, &settings()?, &options).await
         }
         Command::Down { all } => down::run(world, &down_settings(world, cli)?, *all).await,

@@ -15,7 +15,11 @@ use crate::world::World;
 ///
 /// # Errors
 /// When Docker does not answer or the settings' files cannot be read.
-pub(super) async fn run(world: &World, settings: &Settings, show_settings: bool) -> Result<Outcome> {
+pub(super) async fn run(
+    world: &World,
+    settings: &Settings,
+    show_settings: bool,
+) -> Result<Outcome> {
     if show_settings {
         return Ok(settings_table(settings));
     }
@@ -57,7 +61,11 @@ fn parts(settings: &Settings, facts: &Facts) -> Vec<(&'static str, String)> {
         Owner::Us => {
             let running = |node: &&crate::tools::docker::NodeInfo| node.state == NodeState::Running;
             let count = facts.nodes.iter().filter(running).count();
-            format!("{} ({count} of {} node(s) run)", settings.name.value.cluster(), facts.nodes.len())
+            format!(
+                "{} ({count} of {} node(s) run)",
+                settings.name.value.cluster(),
+                facts.nodes.len()
+            )
         }
     };
     parts.push(("cluster", cluster));

@@ -62,7 +62,9 @@ async fn ephemeral(
         (Ok(outcome), Ok(_)) => Ok(outcome),
         (Ok(_), Err(left)) => Err(left),
         (Err(error), Ok(_)) => Err(error),
-        (Err(error), Err(left)) => Err(error.hint(format!("also, it could not be removed: {left}"))),
+        (Err(error), Err(left)) => {
+            Err(error.hint(format!("also, it could not be removed: {left}")))
+        }
     }
 }
 

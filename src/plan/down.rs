@@ -32,7 +32,10 @@ pub fn down(name: &Name, present: &Present) -> Result<Plan> {
             format!("`{}` is not provably ours; nothing was touched", name.cluster()),
         )
         .because(Error::new(Kind::Refused, why.clone()))
-        .hint(format!("to remove it all the same: kind delete cluster --name {}", name.cluster())));
+        .hint(format!(
+            "to remove it all the same: kind delete cluster --name {}",
+            name.cluster()
+        )));
     }
     let mut plan = Plan::default();
     if !present.nodes.is_empty() {

@@ -109,11 +109,8 @@ mod tests {
     use crate::settings::Flags;
 
     fn settings(profile: &str) -> Settings {
-        let flags = Flags {
-            name: Some("hello".into()),
-            profile: Some(profile.into()),
-            ..Flags::default()
-        };
+        let flags =
+            Flags { name: Some("hello".into()), profile: Some(profile.into()), ..Flags::default() };
         let dir = std::path::Path::new("/nowhere");
         Settings::resolve(&flags, &Env::default(), dir, &Catalogue::built_in()).unwrap()
     }

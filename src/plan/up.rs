@@ -104,7 +104,8 @@ fn cluster_state(settings: &Settings, catalogue: &Catalogue, facts: &Facts) -> C
     if record.config != config_hash(settings, &catalogue.image("node").reference) {
         return ClusterState::Unfit("the profile or the Kubernetes version changed".to_owned());
     }
-    let ports = [(&settings.http_port, record.ports.http), (&settings.https_port, record.ports.https)];
+    let ports =
+        [(&settings.http_port, record.ports.http), (&settings.https_port, record.ports.https)];
     for (asked, has) in ports {
         if let Some(asked) = asked.value
             && asked != has
@@ -146,7 +147,10 @@ fn keep_or_start(settings: &Settings, facts: &Facts, plan: &mut Plan) {
         plan.add("start", title, &[], Action::StartNodes);
     } else {
         let count = facts.nodes.len();
-        plan.keep(format!("cluster {name} ({count} node(s), Kubernetes {})", settings.kubernetes.value));
+        plan.keep(format!(
+            "cluster {name} ({count} node(s), Kubernetes {})",
+            settings.kubernetes.value
+        ));
     }
     if facts.api != Api::Ours {
         plan.add("api", "wait for the API server", &["start"], Action::ReachApi);
@@ -219,9 +223,11 @@ fn ingress(
     let Some(options) = settings.addons.ingress_nginx.options() else { return Ok(()) };
     let image = options.image.as_deref().unwrap_or(&catalogue.image("ingress-nginx").reference);
     let objects = ingress_nginx::objects(options, image);
-    let installed = facts.record.as_ref().filter(|_| !fresh).and_then(|record| {
-        record.addons.get(ingress_nginx::NAME).cloned()
-    });
+    let installed = facts
+        .record
+        .as_ref()
+        .filter(|_| !fresh)
+        .and_then(|record| record.addons.get(ingress_nginx::NAME).cloned());
     let same = installed.as_deref() == Some(addons::hash(&objects).as_str());
     if same && inside.ingress_ready {
         plan.keep("ingress-nginx");
@@ -324,7 +330,8 @@ fn app(settings: &Settings, facts: &Facts, inside: &Inside, fresh: bool, plan: &
     let mut needs: Vec<&str> = loads.iter().map(String::as_str).collect();
     needs.push("api");
     if let Some(status) = status.filter(|status| status.starts_with("pending")) {
-        let how = if inside.release_deployed_once { Recovery::RollBack } else { Recovery::Uninstall };
+        let how =
+            if inside.release_deployed_once { Recovery::RollBack } else { Recovery::Uninstall };
         let verb = if how == Recovery::RollBack { "roll back" } else { "remove" };
         let title = format!("{verb} release {}, which is {status}", app.release);
         plan.add("recover", title, &["api"], Action::RecoverRelease(how));

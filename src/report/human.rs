@@ -24,7 +24,8 @@ impl Tree {
             Event::Started { title } => self.line(&style(title).bold().to_string()),
             Event::StepStarted { step, title } => {
                 let bar = self.bars.add(ProgressBar::new_spinner());
-                if let Ok(look) = ProgressStyle::with_template("{spinner} {prefix} {msg:.dim} {elapsed:.dim}")
+                if let Ok(look) =
+                    ProgressStyle::with_template("{spinner} {prefix} {msg:.dim} {elapsed:.dim}")
                 {
                     bar.set_style(look);
                 }
@@ -47,7 +48,11 @@ impl Tree {
             Event::StepFailed { step, message, took } => {
                 let title = self.take(step);
                 let took = format!("{:.1}s", took.as_secs_f64());
-                self.line(&format!("{} {title}: {message} {}", style("✗").red(), style(took).dim()));
+                self.line(&format!(
+                    "{} {title}: {message} {}",
+                    style("✗").red(),
+                    style(took).dim()
+                ));
             }
             Event::Note { text } => self.line(text),
             Event::Warning { text } => self.line(&format!("{} {text}", style("!").yellow())),

@@ -100,7 +100,8 @@ fn check(check: &Check, path: &str, problems: &mut Vec<String>) {
         problems.push(format!("{path}.http.url: `{}` cannot be parsed", http.url));
     }
     let bodies = http.expect.body.iter().map(|body| ("body".to_owned(), body));
-    let headers = http.expect.headers.iter().map(|(name, value)| (format!("headers.{name}"), value));
+    let headers =
+        http.expect.headers.iter().map(|(name, value)| (format!("headers.{name}"), value));
     for (key, pattern) in bodies.chain(headers) {
         if let Err(error) = regex::Regex::new(pattern) {
             let why = error.to_string().lines().last().unwrap_or_default().to_owned();

@@ -14,15 +14,18 @@ use crate::observe::node_is_ready;
 use crate::owner;
 use crate::plan::kind_config::{config_hash, kind_config, node_count};
 use crate::report::event::StepEvents;
-use crate::settings::Settings;
-use crate::state::{Phase, Record};
+use crate::state::{Phase, Ports, Record};
+use crate::tools::kind;
 use crate::tools::kube::Cluster;
+use crate::tools::ports;
 use crate::tools::ready::{self, Look};
 
 /// How long the API server may take from the start of `kind create`.
 const API_DEADLINE: Duration = Duration::from_secs(300);
 /// How long nodes may take to become ready after the cluster is made.
 const NODES_DEADLINE: Duration = Duration::from_secs(180);
+/// How often other ports are tried when something else takes them first.
+const PORT_ATTEMPTS: u32 = 5;
 /// Where kubeadm puts the administrator's kubeconfig on a control-plane node.
 const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
 
@@ -46,17 +49,46 @@ impl Cx<'_> {
     }
 
     pub(super) async fn create_cluster(&self, events: &StepEvents) -> Result<String> {
-        let kind = self
-            .kind
-            .as_ref()
-            .ok_or_else(|| Error::new(Kind::Unexpected, "the plan needs kind, which is not there"))?;
-        let ports = self.with_record(|record| record.ports)?;
+        let program = self.kind.as_ref().ok_or_else(|| {
+            Error::new(Kind::Unexpected, "the plan needs kind, which is not there")
+        })?;
         let image = &self.world.catalogue.image("node").reference;
-        let config = kind_config(self.settings, image, ports);
-        let network = self.settings.name.value.network();
-        kind.create(&config, &network, |title| events.progress(title)).await?;
+        let name = &self.settings.name.value;
+        for attempt in 1.. {
+            let ports = self.with_record(|record| record.ports)?;
+            let config = kind_config(self.settings, image, ports);
+            let progress = |title| events.progress(title);
+            let created = program.create(&config, &name.network(), progress).await;
+            match created {
+                Ok(()) => break,
+                Err(error) if attempt < PORT_ATTEMPTS && kind::is_port_clash(&error) => {
+                    events.progress("a port was taken meanwhile, trying others");
+                    self.other_ports(ports).await?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
         self.change_record(|record| record.phase = Phase::Created)?;
         Ok(String::new())
+    }
+
+    /// Removes the node that did not get its ports, and chooses others where none were asked for.
+    async fn other_ports(&self, taken: Ports) -> Result<()> {
+        let nodes = self.docker.nodes(&self.settings.name.value.cluster()).await?;
+        futures::future::try_join_all(nodes.iter().map(|node| self.docker.remove_node(node)))
+            .await?;
+        // Whoever else is choosing at this moment shall not choose the same again.
+        let skip = 1 + u16::try_from(std::process::id() % 89).unwrap_or(0);
+        let none = || "there is no free port on 127.0.0.1".to_owned();
+        let next = |asked: Option<u16>, port: u16| match asked {
+            Some(port) => Ok(port),
+            None => ports::first_free(port.saturating_add(skip), &[])
+                .ok_or_else(|| Error::new(Kind::Machine, none())),
+        };
+        let http = next(self.settings.http_port.value, taken.http)?;
+        let https = next(self.settings.https_port.value, taken.https)?;
+        let api = ports::any_free().context(Kind::Machine, none)?;
+        self.change_record(|record| record.ports = Ports { http, https, api })
     }
 
     pub(super) async fn start_nodes(&self) -> Result<String> {
@@ -69,7 +101,6 @@ impl Cx<'_> {
     /// Takes the kubeconfig from the node as soon as kubeadm wrote it, waits until the API server
     /// answers, and remembers which cluster it is.
     pub(super) async fn reach_api(&self, events: &StepEvents) -> Result<String> {
-        let port = self.with_record(|record| record.ports.api)?;
         let name = self.settings.name.value.cluster();
         let node = format!("{name}-control-plane");
         events.progress("waiting for its kubeconfig");
@@ -78,6 +109,8 @@ impl Cx<'_> {
             self.docker.read_file(&node, ADMIN_CONF).await.map_err(|error| error.to_string())
         })
         .await?;
+        // Only now: creating may have had to choose another port.
+        let port = self.with_record(|record| record.ports.api)?;
         let kubeconfig = own_kubeconfig(&admin, &name, port)?;
         events.progress("waiting for the API server");
         let cluster = Cluster::connect(&kubeconfig).await?;
@@ -128,17 +161,16 @@ impl Cx<'_> {
     /// Removes what an unfinished or unfit cluster left. Ownership was checked by the plan.
     pub(super) async fn remove_remains(&self) -> Result<String> {
         let facts = self.facts()?;
-        let removals = facts.nodes.iter().map(|node| self.docker.remove_node(node));
+        let cluster = self.settings.name.value.cluster();
+        kind::end_orphans(&cluster).await;
+        // What is there now, not what was there before the orphan ended.
+        let nodes = self.docker.nodes(&cluster).await?;
+        let removals = nodes.iter().map(|node| self.docker.remove_node(node));
         futures::future::try_join_all(removals).await?;
         if let Some(network) = &facts.network {
             self.docker.remove_network(&network.id).await?;
         }
-        Ok(format!("{} node(s)", facts.nodes.len()))
-    }
-
-    /// How the sandbox is called in messages.
-    pub(super) fn settings(&self) -> &Settings {
-        self.settings
+        Ok(format!("{} node(s)", nodes.len()))
     }
 }
 

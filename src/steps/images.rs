@@ -21,7 +21,8 @@ const RUNTIME_DEADLINE: Duration = Duration::from_secs(240);
 impl Cx<'_> {
     pub(super) async fn pull_image(&self, name: &str, events: &StepEvents) -> Result<String> {
         let image = self.world.catalogue.image(name);
-        let (pull, mirror) = pull_of(&self.settings().mirrors, &image.reference, image.digest.as_deref());
+        let (pull, mirror) =
+            pull_of(&self.settings.mirrors, &image.reference, image.digest.as_deref());
         let pulled = self.docker.pull(&pull, &image.reference, |text| events.progress(text)).await;
         pulled.map_err(|error| {
             error
@@ -34,9 +35,10 @@ impl Cx<'_> {
     pub(super) async fn build_image(&self, index: usize, events: &StepEvents) -> Result<String> {
         let entry = &self.settings.images[index];
         let facts = &self.facts()?.images;
-        let fact = facts.iter().find(|fact| fact.reference == entry.reference).ok_or_else(|| {
-            Error::new(Kind::Unexpected, format!("`{}` was not looked at", entry.reference))
-        })?;
+        let fact =
+            facts.iter().find(|fact| fact.reference == entry.reference).ok_or_else(|| {
+                Error::new(Kind::Unexpected, format!("`{}` was not looked at", entry.reference))
+            })?;
         let (Some(build), Some(input)) = (&entry.build, &fact.input) else {
             return Err(Error::new(Kind::Unexpected, "an image without `build:` was to be built"));
         };

@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::runtime::watcher;
 
 use super::Cx;
 use super::app::blame;
 use crate::addons::{self, ingress_nginx};
-use crate::app::cause::{self, Limits, Snapshot};
+use crate::app::Parts;
+use crate::app::cause::{self, Limits};
 use crate::error::{Error, Kind, Result};
+use crate::observe::node_is_ready;
+use crate::plan::kind_config::node_count;
 use crate::report::event::StepEvents;
 use crate::settings::file::IngressNginx;
 use crate::tools::kube::Object;
@@ -35,9 +38,10 @@ impl Cx<'_> {
     }
 
     fn ingress_objects(&self) -> Result<Vec<Object>> {
-        let options: &IngressNginx = self.settings.addons.ingress_nginx.options().ok_or_else(|| {
-            Error::new(Kind::Unexpected, "ingress-nginx is off, yet it was to be installed")
-        })?;
+        let options: &IngressNginx =
+            self.settings.addons.ingress_nginx.options().ok_or_else(|| {
+                Error::new(Kind::Unexpected, "ingress-nginx is off, yet it was to be installed")
+            })?;
         let image = options
             .image
             .as_ref()
@@ -53,6 +57,8 @@ impl Cx<'_> {
             ready::watch::<Deployment>(cluster.namespaced(namespace), config());
         let (pods, two) = ready::watch::<Pod>(cluster.namespaced(namespace), config());
         let (happened, three) = ready::watch::<Event>(cluster.namespaced(namespace), config());
+        let (nodes, four) = ready::watch::<Node>(cluster.all(), config());
+        let wanted = node_count(&self.settings.profile.value);
         let limits = Limits { unready_after: DEADLINE };
         let mut persistence = blame::Persistence::default();
         let look = || {
@@ -60,28 +66,25 @@ impl Cx<'_> {
             if deployments.is_empty() {
                 return Look::Waiting("its deployment".to_owned());
             }
-            let (pods, happened) = (owned(pods.state()), owned(happened.state()));
-            let snapshot = Snapshot {
-                deployments: &deployments,
-                stateful_sets: &[],
-                daemon_sets: &[],
-                jobs: &[],
-                pods: &pods,
-                events: &happened,
-                // Nodes are still joining while this waits.
-                nodes_ready: false,
+            let parts = Parts {
+                deployments,
+                pods: owned(pods.state()),
+                events: owned(happened.state()),
+                ..Parts::default()
             };
+            let ready = nodes.state().iter().filter(|node| node_is_ready(node)).count();
+            let snapshot = parts.snapshot(ready >= wanted);
             persistence.look(cause::judge(&snapshot, &limits, jiff::Timestamp::now()))
         };
         let progress = |text: &str| events.progress(text);
-        let changes = vec![one, two, three];
+        let changes = vec![one, two, three, four];
         let ended =
             ready::until("ingress-nginx", Kind::Cluster, DEADLINE, changes, look, progress).await?;
         match ended {
             None => Ok(String::new()),
             Some(cause) => {
                 let what = "ingress-nginx did not start";
-                Err(blame::told(&cluster, Kind::Cluster, what, namespace, &cause).await)
+                Err(blame::told(&cluster, Kind::Cluster, what, &cause).await)
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{Cx, Observed};
 use crate::error::{Error, Kind, Result};
 use crate::owner::NAME_LABEL;
 use crate::state::{Phase, Place};
-use crate::tools::docker::{Docker, NodeInfo};
+use crate::tools::docker::Docker;
 
 impl Cx<'_> {
     pub(super) async fn remove_nodes(&self) -> Result<String> {
@@ -49,14 +49,13 @@ impl Cx<'_> {
 ///
 /// # Errors
 /// [`Kind::Machine`] when the engine does not answer.
-pub async fn leftovers(docker: &Docker, place: &Place, removed: &[NodeInfo]) -> Result<Vec<String>> {
+pub async fn leftovers(docker: &Docker, place: &Place, volumes: &[String]) -> Result<Vec<String>> {
     let name = place.name();
-    let volumes: Vec<String> = removed.iter().flat_map(|node| node.volumes.clone()).collect();
     let (cluster, network) = (name.cluster(), name.network());
     let (nodes, network, volumes) = tokio::try_join!(
         docker.nodes(&cluster),
         docker.network(&network),
-        docker.existing_volumes(&volumes)
+        docker.existing_volumes(volumes)
     )?;
     let mut left: Vec<String> =
         nodes.into_iter().map(|node| format!("container {}", node.name)).collect();

@@ -64,9 +64,8 @@ impl HelmTool {
                 Kind::Settings,
                 format!("chart `{}` does not render", app.chart.display()),
             );
-            let hint = missing_dependency(&error).then(|| {
-                format!("helm dependency build {}", app.chart.display())
-            });
+            let hint = missing_dependency(&error)
+                .then(|| format!("helm dependency build {}", app.chart.display()));
             let told = told.because(error);
             match hint {
                 Some(hint) => told.hint(hint),

@@ -7,14 +7,19 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use semver::Version;
 use serde::Serialize;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::tools::process::Cmd;
+use crate::tools::ready;
 
 /// How long `kind create cluster` may take.
 const CREATE_DEADLINE: Duration = Duration::from_secs(600);
+
+/// How long a killed `kind` may take to be gone.
+const ORPHAN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// kind's cluster configuration, as far as it is used here.
 /// Source: `kind.x-k8s.io/v1alpha4`, <https://kind.sigs.k8s.io/docs/user/configuration/>.
@@ -157,19 +162,71 @@ impl KindTool {
             .await
             .map(|_| ())
             .map_err(|error| {
-                let error_text = said.iter().find(|line| line.starts_with("ERROR")).cloned();
-                let told = Error::new(
-                    Kind::Cluster,
-                    format!("could not create cluster `{}`", config.name),
-                );
-                let told = match error_text {
-                    Some(text) => told.because(Error::new(Kind::Cluster, text).because(error)),
+                let message = format!("could not create cluster `{}`", config.name);
+                let told = Error::new(Kind::Cluster, message);
+                let told = match reason(&said) {
+                    Some(reason) => {
+                        let brief = Error::new(Kind::Cluster, error.brief());
+                        told.because(Error::new(Kind::Cluster, reason).because(brief))
+                    }
                     None => told.because(error),
                 };
                 told.hint("run the same command again: it starts over from what is there")
                     .hint("`sandbox doctor` looks for the usual causes")
             })
     }
+}
+
+/// Whether a failure of [`KindTool::create`] came from a port that something else took first.
+#[must_use]
+pub fn is_port_clash(error: &Error) -> bool {
+    let clash = ["port is already allocated", "address already in use"];
+    error.causes().iter().any(|cause| clash.iter().any(|text| cause.contains(text)))
+}
+
+/// The one line that says why: Docker's own, else kind's.
+fn reason(said: &[String]) -> Option<String> {
+    let docker = said.iter().find(|line| line.contains("Error response from daemon"));
+    let kind = said.iter().find(|line| line.starts_with("ERROR"));
+    docker.or(kind).map(|line| line.trim().to_owned())
+}
+
+/// Ends every `kind create cluster` for that cluster that outlived the program which started it,
+/// with its children, and waits until they are gone; returns how many there were. Without this, a
+/// create that was orphaned by a kill would go on making what is being removed.
+pub async fn end_orphans(cluster: &str) -> usize {
+    let orphans = orphans(cluster);
+    for pid in &orphans {
+        // Gone already is as good.
+        let _ = kill_process_group(*pid, Signal::KILL);
+    }
+    let gone = || async {
+        let left = self::orphans(cluster).len();
+        if left == 0 { Ok(()) } else { Err(format!("{left} still run")) }
+    };
+    // Only a process that cannot be killed stays; removing goes on all the same.
+    let _ = ready::retry("the end of an orphaned kind", Kind::Cluster, ORPHAN_DEADLINE, gone).await;
+    orphans.len()
+}
+
+fn orphans(cluster: &str) -> Vec<Pid> {
+    let own = std::process::id();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let ours = pid != own && creates(&String::from_utf8_lossy(&line), cluster);
+            ours.then(|| Pid::from_raw(i32::try_from(pid).ok()?))?
+        })
+        .collect()
+}
+
+/// Whether a command line, as the kernel shows it, is ours for that cluster.
+fn creates(line: &str, cluster: &str) -> bool {
+    let words: Vec<&str> = line.split('\0').collect();
+    words.windows(4).any(|words| *words == ["create", "cluster", "--name", cluster])
+        && words.contains(&"--retain")
 }
 
 /// The version in `kind v0.31.0 go1.26.1 linux/amd64`.
@@ -197,6 +254,14 @@ mod tests {
         let dev = parse_version("kind v0.32.0-alpha+4ca1ba1 go1.26.1 linux/amd64").unwrap();
         assert_eq!(dev.minor, 32);
         assert!(parse_version("bash: kind: command not found").is_none());
+    }
+
+    #[test]
+    fn only_our_own_create_of_that_cluster_is_an_orphan() {
+        let line = "kind\0create\0cluster\0--name\0sandbox-a\0--config\0-\0--retain\0";
+        assert!(creates(line, "sandbox-a"));
+        assert!(!creates(line, "sandbox-b"));
+        assert!(!creates(&line.replace("--retain", "-v"), "sandbox-a"));
     }
 
     #[test]

@@ -137,7 +137,8 @@ impl Cluster {
     /// Whether the API server says that it is ready.
     pub async fn is_ready(&self) -> bool {
         let Ok(request) = http::Request::get("/readyz").body(Vec::new()) else { return false };
-        let answer = tokio::time::timeout(Duration::from_secs(2), self.client.request_text(request));
+        let answer =
+            tokio::time::timeout(Duration::from_secs(2), self.client.request_text(request));
         matches!(answer.await, Ok(Ok(text)) if text == "ok")
     }
 
@@ -146,9 +147,10 @@ impl Cluster {
     /// # Errors
     /// [`Kind::Cluster`] when the API server does not answer.
     pub async fn identity(&self) -> Result<Identity> {
-        let namespace: Namespace = self.get(&self.all(), "kube-system").await?.ok_or_else(|| {
-            Error::new(Kind::Cluster, "the cluster has no namespace `kube-system`")
-        })?;
+        let namespace: Namespace =
+            self.get(&self.all(), "kube-system").await?.ok_or_else(|| {
+                Error::new(Kind::Cluster, "the cluster has no namespace `kube-system`")
+            })?;
         let uid = namespace.metadata.uid.unwrap_or_default();
         Ok(Identity { ca: self.ca_hash.clone(), uid })
     }

@@ -95,16 +95,13 @@ pub async fn transfer(
     let (senders, receivers): (Vec<_>, Vec<_>) = nodes.iter().map(|_| channel(IN_FLIGHT)).unzip();
     let export = docker.export(references).map_err(std::io::Error::other);
     let reader = SyncIoBridge::new(StreamReader::new(Box::pin(export)));
-    let split =
-        tokio::task::spawn_blocking(move || Splitter::new(known, senders).split(reader));
+    let split = tokio::task::spawn_blocking(move || Splitter::new(known, senders).split(reader));
     let imports = nodes.iter().zip(receivers).map(|(node, receiver)| {
-        let command =
-            ["ctr", "-n", NAMESPACE, "images", "import", "--snapshotter=overlayfs", "-"];
+        let command = ["ctr", "-n", NAMESPACE, "images", "import", "--snapshotter=overlayfs", "-"];
         async move { docker.exec_feed(node, &command, receiver).await }
     });
     progress(format!("{} image(s) to {} node(s)", references.len(), nodes.len()));
-    let (split, imported) =
-        tokio::join!(split, futures::future::join_all(imports));
+    let (split, imported) = tokio::join!(split, futures::future::join_all(imports));
     let split = split.context(Kind::Unexpected, || "splitting an image was cut off".to_owned())?;
     // A node's own complaint says more than that its pipe broke.
     for result in imported {
@@ -205,7 +202,11 @@ impl Splitter {
             let header = Bytes::copy_from_slice(entry.header().as_bytes());
             let size = entry.size();
             let nodes: Vec<usize> = if let Some(blob) = path.strip_prefix("blobs/sha256/") {
-                if entry.header().entry_type().is_dir() { Vec::new() } else { self.lacking(blob, size) }
+                if entry.header().entry_type().is_dir() {
+                    Vec::new()
+                } else {
+                    self.lacking(blob, size)
+                }
             } else if path == "index.json" || path == "oci-layout" {
                 (0..self.out.len()).collect()
             } else {

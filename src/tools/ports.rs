@@ -48,9 +48,10 @@ pub fn holder(port: u16) -> Option<String> {
 
 fn holds(process: &Path, wanted: &[String]) -> bool {
     let Ok(files) = std::fs::read_dir(process.join("fd")) else { return false };
-    files.flatten().filter_map(|file| std::fs::read_link(file.path()).ok()).any(|target| {
-        wanted.iter().any(|socket| target.as_os_str() == socket.as_str())
-    })
+    files
+        .flatten()
+        .filter_map(|file| std::fs::read_link(file.path()).ok())
+        .any(|target| wanted.iter().any(|socket| target.as_os_str() == socket.as_str()))
 }
 
 /// Inodes of the sockets that listen on the port, out of the kernel's table: the second column is

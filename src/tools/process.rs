@@ -74,6 +74,15 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// What happened, without the child's own words.
+    #[must_use]
+    pub fn brief(&self) -> String {
+        match self {
+            RunError::Failed { command, status, .. } => format!("`{command}` {status}"),
+            other => other.to_string(),
+        }
+    }
+
     /// What the child wrote to standard error, last lines.
     #[must_use]
     pub fn stderr(&self) -> &str {
@@ -184,9 +193,11 @@ impl Cmd {
         let group = Group::of(&child);
         let mut stdout = Vec::new();
         let mut lines = Vec::new();
-        let ended =
-            tokio::time::timeout(self.deadline, self.attend(&mut child, &mut stdout, &mut lines, on_line))
-                .await;
+        let ended = tokio::time::timeout(
+            self.deadline,
+            self.attend(&mut child, &mut stdout, &mut lines, on_line),
+        )
+        .await;
         let stderr = last(&lines);
         match ended {
             Ok(Ok(status)) => {

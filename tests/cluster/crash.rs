@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Sandbox, docker};
+use crate::support::{Sandbox, docker, edit};
 
 const CRASH: &str = "SANDBOX_TEST_CRASH";
 
@@ -38,10 +38,13 @@ fn killed_early_up_starts_over_and_killed_late_it_goes_on() {
     killed(&sandbox, &["up"], "after:api");
     let again = sandbox.run(&["up", "--dry-run"]).code(0);
     assert!(again.stdout.contains("an earlier `up` did not finish"), "{}", again.stdout);
-    killed(&sandbox, &["up"], "before:install");
+    killed(&sandbox, &["up"], "after:routes");
     let plan = sandbox.run(&["up", "--dry-run"]).code(0);
     assert!(plan.stdout.contains("keep  cluster"), "{}", plan.stdout);
+    edit(&sandbox.dir.join("values-local.yaml"), "Hello from", "Greetings from");
     killed(&sandbox, &["up"], "after:install");
+    edit(&sandbox.dir.join("values-local.yaml"), "Greetings from", "Hello from");
+    killed(&sandbox, &["up"], "before:install");
     sandbox.run(&["up"]).code(0);
     sandbox.run(&["test"]).code(0);
     // The same for `down`: what is left is ours, and the next `down` finishes.

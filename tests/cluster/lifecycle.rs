@@ -87,11 +87,7 @@ fn a_changed_source_is_served_and_only_its_layer_travels(sandbox: &Sandbox, port
 fn a_wrong_tag_fails_soon_and_says_why(sandbox: &Sandbox) {
     let values = sandbox.dir.join("values-local.yaml");
     edit(&values, "tag: dev", "tag: nope");
-    sandbox
-        .run(&["up"])
-        .code(6)
-        .says("image `hello:nope` cannot be pulled")
-        .says("evidence is in");
+    sandbox.run(&["up"]).code(6).says("image `hello:nope` cannot be pulled").says("evidence is in");
     edit(&values, "tag: nope", "tag: dev");
     sandbox.run(&["up"]).code(0);
 }

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 
 use crate::app::cause::pod::About;
 use crate::app::cause::workload::{name, namespace};
-use crate::app::cause::{Cause, CauseKind, Finding, Scene, Symptom, one_line, pod, seen};
+use crate::app::cause::{Cause, CauseKind, Finding, LogOf, Scene, Symptom, one_line, pod, seen};
 
 /// How long making a container may fail.
 const UNMADE: Duration = Duration::from_secs(5);
@@ -23,9 +23,7 @@ pub(super) fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     let status = pod.status.as_ref();
     let init = status.and_then(|status| status.init_container_statuses.as_deref());
     let main = status.and_then(|status| status.container_statuses.as_deref());
-    init.unwrap_or_default()
-        .iter()
-        .chain(main.unwrap_or_default())
+    init.unwrap_or_default().iter().chain(main.unwrap_or_default())
 }
 
 /// Everything that is wrong with the containers of a pod.
@@ -37,12 +35,13 @@ pub(super) fn findings(about: &About<'_>, scene: &Scene<'_>) -> Vec<Finding> {
 }
 
 /// Names the log of a container.
-pub(super) fn log_of(pod: &Pod, container: &str, previous: bool) -> (String, String, bool) {
-    (
-        name(&pod.metadata).to_owned(),
-        container.to_owned(),
+pub(super) fn log_of(pod: &Pod, container: &str, previous: bool) -> LogOf {
+    LogOf {
+        namespace: pod.metadata.namespace.clone().unwrap_or_default(),
+        pod: name(&pod.metadata).to_owned(),
+        container: container.to_owned(),
         previous,
-    )
+    }
 }
 
 /// What to do about a Secret or ConfigMap that is not there.
@@ -65,31 +64,16 @@ impl<'a> Subject<'a> {
     fn new(about: &'a About<'a>, status: &'a ContainerStatus, scene: &'a Scene<'a>) -> Self {
         let spec = about.pod.spec.as_ref().and_then(|spec| {
             let init = spec.init_containers.as_deref().unwrap_or_default();
-            init.iter()
-                .chain(&spec.containers)
-                .find(|container| container.name == status.name)
+            init.iter().chain(&spec.containers).find(|container| container.name == status.name)
         });
-        Self {
-            about,
-            status,
-            spec,
-            scene,
-        }
+        Self { about, status, spec, scene }
     }
 
     /// The first rule that applies.
     fn finding(&self) -> Option<Finding> {
-        let waiting = self
-            .status
-            .state
-            .as_ref()
-            .and_then(|state| state.waiting.as_ref());
-        let reason = waiting
-            .and_then(|waiting| waiting.reason.as_deref())
-            .unwrap_or_default();
-        let message = waiting
-            .and_then(|waiting| waiting.message.as_deref())
-            .unwrap_or_default();
+        let waiting = self.status.state.as_ref().and_then(|state| state.waiting.as_ref());
+        let reason = waiting.and_then(|waiting| waiting.reason.as_deref()).unwrap_or_default();
+        let message = waiting.and_then(|waiting| waiting.message.as_deref()).unwrap_or_default();
         self.image(reason, message)
             .or_else(|| self.config(reason, message))
             .or_else(|| self.crash(reason))
@@ -98,18 +82,12 @@ impl<'a> Subject<'a> {
 
     pub(super) fn cause(&self, kind: CauseKind, summary: String, hints: Vec<String>) -> Cause {
         let container = Some(self.status.name.clone());
-        Cause {
-            container,
-            ..self.about.cause(kind, summary, hints)
-        }
+        Cause { container, ..self.about.cause(kind, summary, hints) }
     }
 
     fn config(&self, reason: &str, message: &str) -> Option<Finding> {
         let not_started = |ended: &&ContainerStateTerminated| {
-            matches!(
-                ended.reason.as_deref(),
-                Some("StartError" | "ContainerCannotRun")
-            )
+            matches!(ended.reason.as_deref(), Some("StartError" | "ContainerCannotRun"))
         };
         let ended = self.last_end().filter(not_started);
         let message = match reason {
@@ -132,15 +110,9 @@ impl<'a> Subject<'a> {
             let cause = self.cause(CauseKind::Config, summary, missing_hints(&object));
             // Another part of the app may be about to make it.
             let now = self.scene.now;
-            let symptom = Some(Symptom {
-                tried_at: Some(now),
-                certain: pod::is_old(self.about.pod, now),
-            });
-            return Some(Finding {
-                cause,
-                lasts: UNMADE,
-                symptom,
-            });
+            let symptom =
+                Some(Symptom { tried_at: Some(now), certain: pod::is_old(self.about.pod, now) });
+            return Some(Finding { cause, lasts: UNMADE, symptom });
         }
         let hint = if message.contains("couldn't find key") {
             "add the key, or fix the name of the key in the chart"
@@ -159,21 +131,13 @@ impl<'a> Subject<'a> {
         let why = last_parts(&message);
         let summary = format!("the container cannot be started: {why}");
         let cause = self.cause(CauseKind::Config, summary, vec![hint.to_owned()]);
-        Some(Finding {
-            cause,
-            lasts: UNMADE,
-            symptom: None,
-        })
+        Some(Finding { cause, lasts: UNMADE, symptom: None })
     }
 
     /// What the last failure of a probe said.
     pub(super) fn unhealthy(&self, probe: &str) -> Option<String> {
         let about_it = |event: &Event| {
-            let path = event
-                .involved_object
-                .field_path
-                .as_deref()
-                .unwrap_or_default();
+            let path = event.involved_object.field_path.as_deref().unwrap_or_default();
             let told = seen::message(event).to_lowercase();
             event.reason.as_deref() == Some("Unhealthy")
                 && told.starts_with(&format!("{probe} probe "))
@@ -183,28 +147,15 @@ impl<'a> Subject<'a> {
         let object = ("Pod", namespace(metadata), name(metadata));
         let event = seen::newest(self.scene.snapshot.events, object, about_it)?;
         let told = one_line(seen::message(event));
-        Some(
-            told.split_once(": ")
-                .map_or(told.clone(), |(_, why)| why.to_owned()),
-        )
+        Some(told.split_once(": ").map_or(told.clone(), |(_, why)| why.to_owned()))
     }
 
     fn probe(&self) -> Option<Finding> {
         let running = self.status.state.as_ref()?.running.as_ref()?;
         let spec = self.spec?;
-        let is_main = self
-            .about
-            .pod
-            .spec
-            .as_ref()?
-            .containers
-            .iter()
-            .any(|c| c.name == spec.name);
+        let is_main = self.about.pod.spec.as_ref()?.containers.iter().any(|c| c.name == spec.name);
         let readiness = spec.readiness_probe.as_ref();
-        let starting = spec
-            .startup_probe
-            .as_ref()
-            .filter(|_| self.status.started != Some(true));
+        let starting = spec.startup_probe.as_ref().filter(|_| self.status.started != Some(true));
         if !is_main || (readiness.is_none() && starting.is_none()) {
             return None;
         }
@@ -217,38 +168,21 @@ impl<'a> Subject<'a> {
         if !overdue {
             return None;
         }
-        let probe = if starting.is_some() {
-            "startup"
-        } else {
-            "readiness"
-        };
-        let why = self
-            .unhealthy(probe)
-            .unwrap_or_else(|| "it never succeeded".to_owned());
+        let probe = if starting.is_some() { "startup" } else { "readiness" };
+        let why = self.unhealthy(probe).unwrap_or_else(|| "it never succeeded".to_owned());
         let summary = format!("the container runs, but its {probe} probe fails: {why}");
         let cause = Cause {
             wants_logs: Some(log_of(self.about.pod, &self.status.name, false)),
             ..self.cause(CauseKind::Probe, summary, probe_hints(&why))
         };
         let tried_at: Option<Timestamp> = self.scene.now.checked_sub(TO_RECOVER).ok();
-        let symptom = Some(Symptom {
-            tried_at,
-            certain: false,
-        });
-        Some(Finding {
-            cause,
-            lasts: Duration::ZERO,
-            symptom,
-        })
+        let symptom = Some(Symptom { tried_at, certain: false });
+        Some(Finding { cause, lasts: Duration::ZERO, symptom })
     }
 
     /// How the container ended the last time.
     pub(super) fn last_end(&self) -> Option<&'a ContainerStateTerminated> {
-        let now = self
-            .status
-            .state
-            .as_ref()
-            .and_then(|state| state.terminated.as_ref());
+        let now = self.status.state.as_ref().and_then(|state| state.terminated.as_ref());
         now.or_else(|| self.status.last_state.as_ref()?.terminated.as_ref())
     }
 }
@@ -277,11 +211,7 @@ fn allowance(probe: &Probe) -> Duration {
 }
 
 fn seconds(given: Option<i32>, or: u64) -> Duration {
-    Duration::from_secs(
-        given
-            .and_then(|given| u64::try_from(given).ok())
-            .unwrap_or(or),
-    )
+    Duration::from_secs(given.and_then(|given| u64::try_from(given).ok()).unwrap_or(or))
 }
 
 /// What follows the runtime's own chain of "failed to".
@@ -289,16 +219,7 @@ fn last_parts(message: &str) -> String {
     if message.is_empty() {
         return "no reason given".to_owned();
     }
-    let known = [
-        "exec: ",
-        "error mounting ",
-        "couldn't find key ",
-        "container has runAsNonRoot",
-    ];
-    let start = known
-        .iter()
-        .filter_map(|part| message.find(part))
-        .max()
-        .unwrap_or(0);
+    let known = ["exec: ", "error mounting ", "couldn't find key ", "container has runAsNonRoot"];
+    let start = known.iter().filter_map(|part| message.find(part)).max().unwrap_or(0);
     message[start..].trim_end_matches(": unknown").to_owned()
 }

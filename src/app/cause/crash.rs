@@ -53,9 +53,7 @@ impl Subject<'_> {
         if !crashing && !last_chance {
             return None;
         }
-        let tried_at = ended
-            .and_then(|ended| ended.started_at.as_ref())
-            .map(|time| time.0);
+        let tried_at = ended.and_then(|ended| ended.started_at.as_ref()).map(|time| time.0);
         let symptom = Some(Symptom { tried_at, certain });
         let wants_logs = Some(log_of(self.about.pod, &status.name, ended_now.is_none()));
         let killed = ended.and_then(|ended| self.killed_by_probe(ended));
@@ -70,11 +68,7 @@ impl Subject<'_> {
                 ],
             ),
             (None, Some(ended)) => {
-                let told = ended
-                    .message
-                    .as_deref()
-                    .map(one_line)
-                    .filter(|told| !told.is_empty());
+                let told = ended.message.as_deref().map(one_line).filter(|told| !told.is_empty());
                 let told = told.map_or_else(String::new, |told| format!(": {told}"));
                 let times = match ends {
                     0 | 1 => String::new(),
@@ -89,24 +83,13 @@ impl Subject<'_> {
                 Vec::new(),
             ),
         };
-        let cause = Cause {
-            wants_logs,
-            ..cause
-        };
-        Some(Finding {
-            cause,
-            lasts: Duration::ZERO,
-            symptom,
-        })
+        let cause = Cause { wants_logs, ..cause };
+        Some(Finding { cause, lasts: Duration::ZERO, symptom })
     }
 
     fn crash_hints(&self, ended: &ContainerStateTerminated) -> Vec<String> {
-        let limits = self
-            .spec
-            .and_then(|spec| spec.resources.as_ref()?.limits.as_ref());
-        let memory = limits
-            .and_then(|limits| limits.get("memory"))
-            .map(|memory| &memory.0);
+        let limits = self.spec.and_then(|spec| spec.resources.as_ref()?.limits.as_ref());
+        let memory = limits.and_then(|limits| limits.get("memory")).map(|memory| &memory.0);
         let hint = match (ended.exit_code, ended.reason.as_deref(), memory) {
             (_, Some("OOMKilled"), Some(limit)) => {
                 format!("raise `resources.limits.memory`, which is {limit}")
@@ -132,12 +115,8 @@ impl Subject<'_> {
         let started = ended.started_at.as_ref().map(|time| time.0);
         let of_this_run = seen::at(killing) >= started;
         let named = told.contains(&format!("Container {} failed ", self.status.name));
-        let probe = ["liveness", "startup"]
-            .into_iter()
-            .find(|probe| told.contains(*probe))?;
-        let why = self
-            .unhealthy(probe)
-            .map_or_else(String::new, |why| format!(": {why}"));
+        let probe = ["liveness", "startup"].into_iter().find(|probe| told.contains(*probe))?;
+        let why = self.unhealthy(probe).map_or_else(String::new, |why| format!(": {why}"));
         (of_this_run && named).then(|| format!("{probe} probe fails{why}"))
     }
 

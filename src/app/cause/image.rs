@@ -13,10 +13,7 @@ const UNPULLED: Duration = Duration::from_secs(3);
 impl Subject<'_> {
     /// The image is not there, cannot be pulled or has no valid name.
     pub(super) fn image(&self, reason: &str, message: &str) -> Option<Finding> {
-        let image = self
-            .spec
-            .and_then(|spec| spec.image.as_deref())
-            .unwrap_or(&self.status.image);
+        let image = self.spec.and_then(|spec| spec.image.as_deref()).unwrap_or(&self.status.image);
         let listed = || {
             format!(
                 "list `{image}` under `images:` in sandbox.yaml (with `build:`, or after `docker \
@@ -49,11 +46,7 @@ impl Subject<'_> {
                         .and_then(pull_failure)
                 });
                 let why = why.map_or_else(String::new, |why| format!(": {why}"));
-                (
-                    format!("image `{image}` cannot be pulled{why}"),
-                    listed(),
-                    UNPULLED,
-                )
+                (format!("image `{image}` cannot be pulled{why}"), listed(), UNPULLED)
             }
             _ => return None,
         };
@@ -66,21 +59,14 @@ impl Subject<'_> {
             );
         }
         let cause = self.cause(CauseKind::Image, summary, hints);
-        Some(Finding {
-            cause,
-            lasts,
-            symptom: None,
-        })
+        Some(Finding { cause, lasts, symptom: None })
     }
 }
 
 /// The part of a pull failure that says something; the rest repeats the image's name.
 fn pull_failure(message: &str) -> Option<String> {
     let known = [
-        (
-            "no match for platform",
-            "it does not exist for this machine's CPU architecture",
-        ),
+        ("no match for platform", "it does not exist for this machine's CPU architecture"),
         ("no such host", "no such host"),
         ("insufficient_scope", "not found, or access denied"),
         ("repository does not exist", "not found, or access denied"),

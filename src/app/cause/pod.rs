@@ -23,11 +23,7 @@ const NOBODY_ELSE: SignedDuration = SignedDuration::from_secs(30);
 /// `pod ns/name (deployment x)`; a bare pod has nothing in brackets.
 pub(super) fn shown(pod: &Pod, owner: &str) -> String {
     let name = name(&pod.metadata);
-    let of = if owner == format!("pod {name}") {
-        String::new()
-    } else {
-        format!(" ({owner})")
-    };
+    let of = if owner == format!("pod {name}") { String::new() } else { format!(" ({owner})") };
     format!("pod {}/{name}{of}", namespace(&pod.metadata))
 }
 
@@ -52,18 +48,9 @@ pub(super) fn is_succeeded(pod: &Pod) -> bool {
 /// The container that ended badly.
 pub(super) fn failed_container(pod: &Pod) -> Option<(&ContainerStatus, &ContainerStateTerminated)> {
     container::statuses(pod).find_map(|status| {
-        let now = status
-            .state
-            .as_ref()
-            .and_then(|state| state.terminated.as_ref());
-        let last = status
-            .last_state
-            .as_ref()
-            .and_then(|state| state.terminated.as_ref());
-        now.into_iter()
-            .chain(last)
-            .find(|t| t.exit_code != 0)
-            .map(|t| (status, t))
+        let now = status.state.as_ref().and_then(|state| state.terminated.as_ref());
+        let last = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+        now.into_iter().chain(last).find(|t| t.exit_code != 0).map(|t| (status, t))
     })
 }
 
@@ -90,14 +77,7 @@ impl About<'_> {
     /// A cause that lies in the pod as a whole.
     pub(super) fn cause(&self, kind: CauseKind, summary: String, hints: Vec<String>) -> Cause {
         let object = shown(self.pod, self.owner);
-        Cause {
-            object,
-            container: None,
-            kind,
-            summary,
-            hints,
-            wants_logs: None,
-        }
+        Cause { object, container: None, kind, summary, hints, wants_logs: None }
     }
 }
 
@@ -111,6 +91,7 @@ fn unschedulable(about: &About<'_>, scene: &Scene<'_>) -> Option<Finding> {
         .split(" preemption:")
         .next()
         .unwrap_or_default()
+        .trim_end_matches("no new claims to deallocate,")
         .trim_end_matches(['.', ' ']);
     let nodes_are_joining = !scene.snapshot.nodes_ready
         || why.contains("node.kubernetes.io/not-ready")
@@ -118,19 +99,11 @@ fn unschedulable(about: &About<'_>, scene: &Scene<'_>) -> Option<Finding> {
     if nodes_are_joining {
         return None;
     }
-    let lasts = if why.contains("unbound") {
-        UNBOUND
-    } else {
-        UNSCHEDULABLE
-    };
+    let lasts = if why.contains("unbound") { UNBOUND } else { UNSCHEDULABLE };
     let summary = format!("no node takes the pod: {why}");
     let hints = scheduling_hints(why);
     let cause = about.cause(CauseKind::Unschedulable, summary, hints);
-    Some(Finding {
-        cause,
-        lasts,
-        symptom: None,
-    })
+    Some(Finding { cause, lasts, symptom: None })
 }
 
 fn scheduling_hints(why: &str) -> Vec<String> {
@@ -164,18 +137,9 @@ fn scheduling_hints(why: &str) -> Vec<String> {
             "`kubectl get pvc,storageclass -A` shows which claim has no volume; its storage class \
              must exist",
         ),
-        (
-            "persistentvolumeclaim",
-            "the claim must be made by the chart, in the same namespace",
-        ),
-        (
-            "free ports",
-            "two pods ask for the same `hostPort`; drop it in the local values",
-        ),
-        (
-            "Too many pods",
-            "the node is full; remove another app or lower `replicas`",
-        ),
+        ("persistentvolumeclaim", "the claim must be made by the chart, in the same namespace"),
+        ("free ports", "two pods ask for the same `hostPort`; drop it in the local values"),
+        ("Too many pods", "the node is full; remove another app or lower `replicas`"),
     ];
     let fitting: Vec<String> = known
         .iter()
@@ -197,13 +161,7 @@ fn unmounted(about: &About<'_>, scene: &Scene<'_>) -> Option<Finding> {
     if past_it {
         return None;
     }
-    let reasons = [
-        "FailedMount",
-        "FailedAttachVolume",
-        "Pulling",
-        "Pulled",
-        "Created",
-    ];
+    let reasons = ["FailedMount", "FailedAttachVolume", "Pulling", "Pulled", "Created"];
     let event = seen::of_pod(scene.snapshot.events, pod, &reasons)?;
     let reason = event.reason.as_deref().unwrap_or_default();
     let message = one_line(seen::message(event));
@@ -212,10 +170,7 @@ fn unmounted(about: &About<'_>, scene: &Scene<'_>) -> Option<Finding> {
     if !matches!(reason, "FailedMount" | "FailedAttachVolume") || passing {
         return None;
     }
-    let why = message
-        .rsplit_once(" : ")
-        .map_or(message.as_str(), |(_, why)| why)
-        .to_owned();
+    let why = message.rsplit_once(" : ").map_or(message.as_str(), |(_, why)| why).to_owned();
     let missing = (why.starts_with("configmap ") || why.starts_with("secret "))
         .then(|| why.trim_end_matches(" not found").replace('"', "`"));
     let cause = match missing {
@@ -232,15 +187,8 @@ fn unmounted(about: &About<'_>, scene: &Scene<'_>) -> Option<Finding> {
     };
     // Another part of the app may be about to make what is missing.
     let tried_at = seen::at(event);
-    let symptom = Some(Symptom {
-        tried_at,
-        certain: is_old(pod, scene.now),
-    });
-    Some(Finding {
-        cause,
-        lasts: UNMOUNTED,
-        symptom,
-    })
+    let symptom = Some(Symptom { tried_at, certain: is_old(pod, scene.now) });
+    Some(Finding { cause, lasts: UNMOUNTED, symptom })
 }
 
 /// Whether a pod has waited for so long that nobody is about to make what it lacks.
@@ -256,8 +204,5 @@ pub(super) fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodConditio
 }
 
 fn phase(pod: &Pod) -> &str {
-    pod.status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref())
-        .unwrap_or_default()
+    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default()
 }

@@ -39,21 +39,12 @@ pub(super) fn of_pod<'a>(events: &'a [Event], pod: &Pod, reasons: &[&str]) -> Op
 
 /// When an event was seen last.
 pub(super) fn at(event: &Event) -> Option<Timestamp> {
-    let series = event
-        .series
-        .as_ref()
-        .and_then(|series| series.last_observed_time.as_ref());
+    let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref());
     let last = event.last_timestamp.as_ref().map(|time| time.0);
     last.max(series.map(|time| time.0))
         .or_else(|| event.event_time.as_ref().map(|time| time.0))
         .or_else(|| event.first_timestamp.as_ref().map(|time| time.0))
-        .or_else(|| {
-            event
-                .metadata
-                .creation_timestamp
-                .as_ref()
-                .map(|time| time.0)
-        })
+        .or_else(|| event.metadata.creation_timestamp.as_ref().map(|time| time.0))
 }
 
 /// The text of an event.

@@ -51,9 +51,7 @@ impl World {
             events: &self.events,
             nodes_ready: !self.nodes_join,
         };
-        let limits = Limits {
-            unready_after: Duration::from_secs(60),
-        };
+        let limits = Limits { unready_after: Duration::from_secs(60) };
         judge(&snapshot, &limits, NOW.parse().unwrap())
     }
 }
@@ -221,28 +219,16 @@ fn an_app_without_workloads_is_ready() {
 #[test]
 fn a_deployment_is_ready_when_all_its_newest_pods_are() {
     assert_eq!(state(&[deployment("web", 1)]), State::Ready);
-    assert_eq!(
-        waiting(&[deployment("web", 0)]),
-        "deployment web: 0 of 1 pods ready"
-    );
+    assert_eq!(waiting(&[deployment("web", 0)]), "deployment web: 0 of 1 pods ready");
     let stale = deployment("web", 1).replace("observedGeneration: 2", "observedGeneration: 1");
-    assert_eq!(
-        waiting(&[stale]),
-        "deployment web: not seen by its controller yet"
-    );
+    assert_eq!(waiting(&[stale]), "deployment web: not seen by its controller yet");
     let old =
         deployment("web", 1).replace("\n  replicas: 1\n  updated", "\n  replicas: 2\n  updated");
     assert_eq!(waiting(&[old]), "deployment web: 1 earlier pod still there");
     let rolling = deployment("web", 1).replace("updatedReplicas: 1", "updatedReplicas: 0");
-    assert_eq!(
-        waiting(&[rolling]),
-        "deployment web: 0 of 1 pods made from the newest template"
-    );
+    assert_eq!(waiting(&[rolling]), "deployment web: 0 of 1 pods made from the newest template");
     let none = deployment("web", 0).replace("replicas: 1", "replicas: 0");
-    assert_eq!(
-        state(&[none.replace("updatedReplicas: 1", "updatedReplicas: 0")]),
-        State::Ready
-    );
+    assert_eq!(state(&[none.replace("updatedReplicas: 1", "updatedReplicas: 0")]), State::Ready);
 }
 
 const DB: &str = r"kind: StatefulSet
@@ -261,15 +247,9 @@ fn a_stateful_set_waits_for_its_newest_revision_down_to_the_partition() {
         waiting(std::slice::from_ref(&half)).ends_with("1 of 2 pods made from the newest template")
     );
     let partition = "replicas: 2, updateStrategy: {rollingUpdate: {partition: 1}}, service";
-    assert_eq!(
-        state(&[half.replace("replicas: 2, service", partition)]),
-        State::Ready
-    );
+    assert_eq!(state(&[half.replace("replicas: 2, service", partition)]), State::Ready);
     let on_delete = "replicas: 2, updateStrategy: {type: OnDelete}, service";
-    assert_eq!(
-        state(&[half.replace("replicas: 2, service", on_delete)]),
-        State::Ready
-    );
+    assert_eq!(state(&[half.replace("replicas: 2, service", on_delete)]), State::Ready);
 }
 
 #[test]
@@ -280,10 +260,7 @@ spec: {selector: {}, template: {}}
 status: {observedGeneration: 1, desiredNumberScheduled: 2, updatedNumberScheduled: 2, numberAvailable: 1,
   currentNumberScheduled: 2, numberMisscheduled: 0, numberReady: 1}
 ";
-    assert_eq!(
-        waiting(&[agent.into()]),
-        "daemonset agent: 1 of 2 pods ready"
-    );
+    assert_eq!(waiting(&[agent.into()]), "daemonset agent: 1 of 2 pods ready");
     let ready = agent.replace("numberAvailable: 1", "numberAvailable: 2");
     assert_eq!(state(&[ready]), State::Ready);
 }
@@ -300,10 +277,7 @@ status:
 fn a_job_waits_to_complete_and_jobs_of_others_do_not_count() {
     assert_eq!(state(&[MIGRATE.into()]), State::Ready);
     let running = MIGRATE.replace("'True'", "'False'");
-    assert_eq!(
-        waiting(std::slice::from_ref(&running)),
-        "job migrate: not finished"
-    );
+    assert_eq!(waiting(std::slice::from_ref(&running)), "job migrate: not finished");
     let cron = running.replace(
         "generation: 1",
         "ownerReferences: [{apiVersion: batch/v1, kind: CronJob, name: c, uid: u, controller: true}]",
@@ -337,23 +311,14 @@ fn a_bare_pod_is_a_workload() {
 
 #[test]
 fn an_image_that_cannot_be_pulled_counts_after_three_seconds() {
-    let (cause, lasts) = failing(&[
-        deployment("web", 0),
-        pod(&waits_with("ImagePullBackOff", PULL)),
-    ]);
+    let (cause, lasts) =
+        failing(&[deployment("web", 0), pod(&waits_with("ImagePullBackOff", PULL))]);
     assert_eq!(lasts, 3);
     assert_eq!(cause.kind, CauseKind::Image);
     assert_eq!(cause.object, "pod shop/web-new-abcde (deployment web)");
     assert_eq!(cause.container.as_deref(), Some("web"));
-    assert_eq!(
-        cause.summary,
-        "image `shop/web:nope` cannot be pulled: not found"
-    );
-    assert!(
-        cause.hints[0].contains("`images:` in sandbox.yaml"),
-        "{:?}",
-        cause.hints
-    );
+    assert_eq!(cause.summary, "image `shop/web:nope` cannot be pulled: not found");
+    assert!(cause.hints[0].contains("`images:` in sandbox.yaml"), "{:?}", cause.hints);
     assert_eq!(cause.hints.len(), 1);
 }
 
@@ -361,14 +326,8 @@ fn an_image_that_cannot_be_pulled_counts_after_three_seconds() {
 fn the_first_failed_pull_is_no_failure_yet_and_the_same_trouble_as_the_next() {
     let at = |reason| failing(&[deployment("web", 0), pod(&waits_with(reason, PULL))]).0;
     let (first, next) = (at("ErrImagePull"), at("ImagePullBackOff"));
-    assert_eq!(
-        (first.object, first.container),
-        (next.object, next.container)
-    );
-    assert_eq!(
-        (first.kind, next.kind),
-        (CauseKind::Image, CauseKind::Image)
-    );
+    assert_eq!((first.object, first.container), (next.object, next.container));
+    assert_eq!((first.kind, next.kind), (CauseKind::Image, CauseKind::Image));
 }
 
 #[test]
@@ -382,10 +341,7 @@ fn why_a_pull_fails_is_told_in_words_that_help() {
             "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
             "not found, or access denied",
         ),
-        (
-            "unexpected status from HEAD request to https://r/v2/x: 401 Unauthorized",
-            "unauthorized",
-        ),
+        ("unexpected status from HEAD request to https://r/v2/x: 401 Unauthorized", "unauthorized"),
         (
             "x: no match for platform in manifest: not found",
             "it does not exist for this machine's CPU architecture",
@@ -396,14 +352,9 @@ fn why_a_pull_fails_is_told_in_words_that_help() {
         ),
         ("failed to extract layer: something odd", "something odd"),
     ] {
-        let (cause, _) = failing(&[
-            deployment("web", 0),
-            pod(&waits_with("ErrImagePull", message)),
-        ]);
-        assert_eq!(
-            cause.summary,
-            format!("image `shop/web:nope` cannot be pulled: {why}")
-        );
+        let (cause, _) =
+            failing(&[deployment("web", 0), pod(&waits_with("ErrImagePull", message))]);
+        assert_eq!(cause.summary, format!("image `shop/web:nope` cannot be pulled: {why}"));
     }
 }
 
@@ -411,57 +362,27 @@ fn why_a_pull_fails_is_told_in_words_that_help() {
 fn an_event_tells_why_when_the_status_does_not() {
     let told =
         "Failed to pull image \"shop/web:nope\": rpc error: code = NotFound desc = x: not found";
-    let back_off = waits_with(
-        "ImagePullBackOff",
-        "Back-off pulling image \"shop/web:nope\"",
-    );
+    let back_off = waits_with("ImagePullBackOff", "Back-off pulling image \"shop/web:nope\"");
     let seen = event("Pod/web-new-abcde", "Failed", told, "2026-03-01T12:04:50Z");
     let (cause, _) = failing(&[deployment("web", 0), pod(&back_off), seen]);
-    assert!(
-        cause.summary.ends_with("cannot be pulled: not found"),
-        "{}",
-        cause.summary
-    );
+    assert!(cause.summary.ends_with("cannot be pulled: not found"), "{}", cause.summary);
     let (cause, _) = failing(&[deployment("web", 0), pod(&back_off)]);
-    assert!(
-        cause.summary.ends_with("cannot be pulled"),
-        "{}",
-        cause.summary
-    );
+    assert!(cause.summary.ends_with("cannot be pulled"), "{}", cause.summary);
 }
 
 #[test]
 fn what_no_time_can_cure_counts_at_once() {
-    let cause = failed(&[
-        deployment("web", 0),
-        pod(&waits_with("InvalidImageName", "x")),
-    ]);
+    let cause = failed(&[deployment("web", 0), pod(&waits_with("InvalidImageName", "x"))]);
     assert_eq!(cause.summary, "`shop/web:nope` is no image name");
-    let cause = failed(&[
-        deployment("web", 0),
-        pod(&waits_with("ErrImageNeverPull", "x")),
-    ]);
-    assert!(
-        cause.summary.contains("is not on the node"),
-        "{}",
-        cause.summary
-    );
+    let cause = failed(&[deployment("web", 0), pod(&waits_with("ErrImageNeverPull", "x"))]);
+    assert!(cause.summary.contains("is not on the node"), "{}", cause.summary);
 }
 
 #[test]
 fn a_pull_policy_that_ignores_loaded_images_is_pointed_out() {
-    let pod = pod_of(
-        "web",
-        "new",
-        "imagePullPolicy: Always",
-        &waits_with("ErrImagePull", PULL),
-    );
+    let pod = pod_of("web", "new", "imagePullPolicy: Always", &waits_with("ErrImagePull", PULL));
     let (cause, _) = failing(&[deployment("web", 0), pod]);
-    assert!(
-        cause.hints[1].contains("set it to IfNotPresent"),
-        "{:?}",
-        cause.hints
-    );
+    assert!(cause.hints[1].contains("set it to IfNotPresent"), "{:?}", cause.hints);
 }
 
 // ---- configuration
@@ -471,15 +392,8 @@ fn a_missing_secret_is_named() {
     let status = waits_with("CreateContainerConfigError", "secret \"db\" not found");
     let (cause, lasts) = failing(&[deployment("web", 0), pod(&status)]);
     assert_eq!((cause.kind, lasts), (CauseKind::Config, 5));
-    assert_eq!(
-        cause.summary,
-        "secret `db` does not exist, and the container needs it"
-    );
-    assert!(
-        cause.hints[0].contains("make the secret `db`"),
-        "{:?}",
-        cause.hints
-    );
+    assert_eq!(cause.summary, "secret `db` does not exist, and the container needs it");
+    assert!(cause.hints[0].contains("make the secret `db`"), "{:?}", cause.hints);
 }
 
 #[test]
@@ -490,10 +404,7 @@ fn a_missing_secret_may_still_be_made_by_a_job_for_half_a_minute() {
     let what = waiting(&[deployment("web", 0), young.clone(), job.clone()]);
     assert!(what.contains("job migrate"), "{what}");
     let old = young.replace("12:04:40Z", "12:04:20Z");
-    assert_eq!(
-        failing(&[deployment("web", 0), old, job]).0.kind,
-        CauseKind::Config
-    );
+    assert_eq!(failing(&[deployment("web", 0), old, job]).0.kind, CauseKind::Config);
 }
 
 #[test]
@@ -520,10 +431,7 @@ fn a_container_that_cannot_be_started_says_why() {
     ] {
         let (cause, lasts) = failing(&[deployment("web", 0), pod(&waits_with(reason, message))]);
         assert_eq!((cause.kind, lasts), (CauseKind::Config, 5));
-        assert_eq!(
-            cause.summary,
-            format!("the container cannot be started: {why}")
-        );
+        assert_eq!(cause.summary, format!("the container cannot be started: {why}"));
         assert!(cause.hints[0].contains(hint), "{:?}", cause.hints);
     }
 }
@@ -543,12 +451,7 @@ containerStatuses:
 ";
 
 fn mount_fails(message: &str) -> [String; 3] {
-    let seen = event(
-        "Pod/web-new-abcde",
-        "FailedMount",
-        message,
-        "2026-03-01T12:04:50Z",
-    );
+    let seen = event("Pod/web-new-abcde", "FailedMount", message, "2026-03-01T12:04:50Z");
     [deployment("web", 0), pod(MOUNTING), seen]
 }
 
@@ -557,10 +460,7 @@ fn a_config_map_that_cannot_be_mounted_is_named() {
     let message = "MountVolume.SetUp failed for volume \"c\" : configmap \"web\" not found";
     let (cause, lasts) = failing(&mount_fails(message));
     assert_eq!((cause.kind, lasts), (CauseKind::Config, 5));
-    assert_eq!(
-        cause.summary,
-        "configmap `web` does not exist, and the pod mounts it"
-    );
+    assert_eq!(cause.summary, "configmap `web` does not exist, and the pod mounts it");
 }
 
 #[test]
@@ -568,10 +468,7 @@ fn another_mount_failure_is_quoted() {
     let message = "MountVolume.NewMounter initialization failed for volume \"pvc-1\" : path \"/data\" does not exist";
     let (cause, _) = failing(&mount_fails(message));
     assert_eq!(cause.kind, CauseKind::Volume);
-    assert_eq!(
-        cause.summary,
-        "a volume cannot be mounted: path \"/data\" does not exist"
-    );
+    assert_eq!(cause.summary, "a volume cannot be mounted: path \"/data\" does not exist");
 }
 
 #[test]
@@ -591,27 +488,23 @@ fn a_crash_loop_says_how_the_container_ends_and_wants_its_log() {
     let status = crashed(1, "exitCode: 3, reason: Error", "2026-03-01T12:04:45Z");
     let cause = failed(&[deployment("web", 0), pod(&status)]);
     assert_eq!(cause.kind, CauseKind::Crash);
-    assert_eq!(
-        cause.summary,
-        "the container ended with exit code 3, 2 times so far"
-    );
+    assert_eq!(cause.summary, "the container ended with exit code 3, 2 times so far");
     assert_eq!(
         cause.wants_logs,
-        Some(("web-new-abcde".into(), "web".into(), true))
+        Some(LogOf {
+            namespace: "shop".into(),
+            pod: "web-new-abcde".into(),
+            container: "web".into(),
+            previous: true,
+        })
     );
 }
 
 #[test]
 fn the_ways_to_end_are_told_apart() {
     for (ended, told) in [
-        (
-            "exitCode: 137, reason: OOMKilled",
-            "used more memory than its limit",
-        ),
-        (
-            "exitCode: 139, reason: Error",
-            "ended by SIGSEGV (exit code 139)",
-        ),
+        ("exitCode: 137, reason: OOMKilled", "used more memory than its limit"),
+        ("exitCode: 139, reason: Error", "ended by SIGSEGV (exit code 139)"),
         ("exitCode: 0, reason: Completed", "ended with exit code 0"),
         (
             "exitCode: 1, reason: Error, message: \"no DATABASE_URL\\n\\e[0m\"",
@@ -623,10 +516,7 @@ fn the_ways_to_end_are_told_apart() {
         let cause = failed(&[deployment("web", 0), pod_of("web", "new", limits, &status)]);
         assert!(cause.summary.contains(told), "{}", cause.summary);
         if ended.contains("OOM") {
-            assert_eq!(
-                cause.hints,
-                ["raise `resources.limits.memory`, which is 64Mi"]
-            );
+            assert_eq!(cause.hints, ["raise `resources.limits.memory`, which is 64Mi"]);
         }
     }
 }
@@ -636,12 +526,7 @@ fn app_and_db(db_ready: Option<&str>, web: &str) -> Vec<String> {
         || pod_of("db", "new", "", "phase: Pending"),
         |since| pod_of("db", "new", "", &ready_since(since)),
     );
-    vec![
-        deployment("web", 0),
-        pod(web),
-        deployment("db", i32::from(db_ready.is_some())),
-        db,
-    ]
+    vec![deployment("web", 0), pod(web), deployment("db", i32::from(db_ready.is_some())), db]
 }
 
 #[test]
@@ -655,10 +540,7 @@ fn a_crash_is_excused_until_it_is_tried_again_with_the_database() {
     let before = crashed(2, "exitCode: 1, reason: Error", "2026-03-01T12:04:45Z");
     waiting(&app_and_db(Some("2026-03-01T12:04:50Z"), &before));
     let after = crashed(3, "exitCode: 1, reason: Error", "2026-03-01T12:04:55Z");
-    assert_eq!(
-        failed(&app_and_db(Some("2026-03-01T12:04:50Z"), &after)).kind,
-        CauseKind::Crash
-    );
+    assert_eq!(failed(&app_and_db(Some("2026-03-01T12:04:50Z"), &after)).kind, CauseKind::Crash);
 }
 
 #[test]
@@ -667,10 +549,7 @@ fn a_crash_counts_when_the_database_fails_too_or_after_five_restarts() {
     let mut both = app_and_db(None, &status);
     both[3] = pod_of("db", "new", "", &waits_with("ErrImagePull", PULL));
     // The image explains the crash.
-    assert_eq!(
-        failing(&both).0.object,
-        "pod shop/db-new-abcde (deployment db)"
-    );
+    assert_eq!(failing(&both).0.object, "pod shop/db-new-abcde (deployment db)");
     both[3] = pod_of("db", "new", "", &status);
     assert_eq!(failed(&both).kind, CauseKind::Crash);
     let certain = crashed(5, "exitCode: 1, reason: Error", "2026-03-01T12:04:45Z");
@@ -684,10 +563,8 @@ containerStatuses:
 - {name: web, image: x, imageID: '', ready: false, restartCount: 0, state: {terminated: {exitCode: 1}}}
 ";
     waiting(&[deployment("web", 0), pod(once)]);
-    let again = runs_since("2026-03-01T12:04:58Z").replace(
-        "restartCount: 0",
-        "restartCount: 2\n  lastState: {terminated: {exitCode: 1}}",
-    );
+    let again = runs_since("2026-03-01T12:04:58Z")
+        .replace("restartCount: 0", "restartCount: 2\n  lastState: {terminated: {exitCode: 1}}");
     waiting(&[deployment("web", 0), pod(&again)]);
 }
 
@@ -709,10 +586,7 @@ fn a_container_that_its_probe_kills_is_told_so() {
          statuscode: 500"
     );
     let earlier = event(name, "Killing", killing, "2026-03-01T12:04:20Z");
-    assert_eq!(
-        failed(&[deployment("web", 0), pod(&status), earlier]).kind,
-        CauseKind::Crash
-    );
+    assert_eq!(failed(&[deployment("web", 0), pod(&status), earlier]).kind, CauseKind::Crash);
 }
 
 // ---- scheduling
@@ -724,10 +598,7 @@ const NO_CPU: &str = "0/1 nodes are available: 1 Insufficient cpu. preemption: 0
 fn the_scheduler_is_quoted_with_a_hint_that_fits() {
     for (message, hint) in [
         (NO_CPU, "resources.requests"),
-        (
-            "0/1 nodes are available: 1 node(s) had untolerated taint(s).",
-            "toleration",
-        ),
+        ("0/1 nodes are available: 1 node(s) had untolerated taint(s).", "toleration"),
         (
             "0/1 nodes are available: 1 node(s) did not match Pod node affinity/selector.",
             "nodeSelector",
@@ -740,25 +611,15 @@ fn the_scheduler_is_quoted_with_a_hint_that_fits() {
             "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.",
             "kubectl get pvc",
         ),
-        (
-            "0/1 nodes are available: persistentvolumeclaim \"d\" not found.",
-            "same namespace",
-        ),
+        ("0/1 nodes are available: persistentvolumeclaim \"d\" not found.", "same namespace"),
     ] {
         let (cause, lasts) = failing(&[deployment("web", 0), pod(&unscheduled(message))]);
         assert_eq!(cause.kind, CauseKind::Unschedulable);
         assert_eq!(lasts, if message.contains("unbound") { 10 } else { 3 });
-        assert!(
-            cause.hints[0].contains(hint),
-            "{message}: {:?}",
-            cause.hints
-        );
+        assert!(cause.hints[0].contains(hint), "{message}: {:?}", cause.hints);
     }
     let (cause, _) = failing(&[deployment("web", 0), pod(&unscheduled(NO_CPU))]);
-    assert_eq!(
-        cause.summary,
-        "no node takes the pod: 0/1 nodes are available: 1 Insufficient cpu"
-    );
+    assert_eq!(cause.summary, "no node takes the pod: 0/1 nodes are available: 1 Insufficient cpu");
 }
 
 #[test]
@@ -780,12 +641,7 @@ fn unready_since(started: &str, container: &str) -> Vec<String> {
     vec![
         deployment("web", 0),
         pod_of("web", "new", container, &runs_since(started)),
-        event(
-            "Pod/web-new-abcde",
-            "Unhealthy",
-            told,
-            "2026-03-01T12:04:59Z",
-        ),
+        event("Pod/web-new-abcde", "Unhealthy", told, "2026-03-01T12:04:59Z"),
     ]
 }
 
@@ -800,7 +656,7 @@ fn a_container_that_stays_unready_counts_after_its_delay_and_the_limit() {
          10.0.0.1:80: connect: connection refused"
     );
     assert!(cause.hints[0].contains("0.0.0.0"));
-    assert!(!cause.wants_logs.unwrap().2);
+    assert!(!cause.wants_logs.unwrap().previous);
 }
 
 #[test]
@@ -814,11 +670,7 @@ fn a_startup_probe_gets_the_time_it_asks_for() {
     };
     waiting(&starting("2026-03-01T12:02:30Z"));
     let cause = failed(&starting("2026-03-01T12:02:00Z"));
-    assert!(
-        cause.summary.contains("startup probe fails"),
-        "{}",
-        cause.summary
-    );
+    assert!(cause.summary.contains("startup probe fails"), "{}", cause.summary);
 }
 
 #[test]
@@ -829,19 +681,15 @@ fn an_unready_container_has_time_to_recover_once_the_database_is_there() {
         all
     };
     waiting(&with_db("2026-03-01T12:04:55Z"));
-    assert_eq!(
-        failed(&with_db("2026-03-01T12:04:45Z")).kind,
-        CauseKind::Probe
-    );
+    assert_eq!(failed(&with_db("2026-03-01T12:04:45Z")).kind, CauseKind::Probe);
 }
 
 // ---- jobs and controllers
 
 #[test]
 fn a_failed_job_is_told_with_how_its_last_pod_ended() {
-    let failed_job = MIGRATE
-        .replace("Complete", "Failed")
-        .replace("CompletionsReached", "BackoffLimitExceeded");
+    let failed_job =
+        MIGRATE.replace("Complete", "Failed").replace("CompletionsReached", "BackoffLimitExceeded");
     let pod = pod("phase: Failed
 containerStatuses:
 - {name: web, image: x, imageID: '', ready: false, restartCount: 0, state: {terminated: {exitCode: 4, reason: Error}}}
@@ -864,12 +712,7 @@ const QUOTA: &str = "Error creating: pods \"web-new-x\" is forbidden: exceeded q
 #[test]
 fn pods_that_may_not_be_created_are_told() {
     let none = deployment("web", 0).replace("updatedReplicas: 1", "updatedReplicas: 0");
-    let refused = event(
-        "ReplicaSet/web-new",
-        "FailedCreate",
-        QUOTA,
-        "2026-03-01T12:04:50Z",
-    );
+    let refused = event("ReplicaSet/web-new", "FailedCreate", QUOTA, "2026-03-01T12:04:50Z");
     let (cause, lasts) = failing(&[none.clone(), refused]);
     assert_eq!((cause.kind, lasts), (CauseKind::Admission, 5));
     assert_eq!(cause.object, "shop/web-new (deployment web)");
@@ -887,19 +730,9 @@ fn pods_that_may_not_be_created_are_told() {
 
 #[test]
 fn a_refusal_that_is_over_is_forgotten() {
-    let refused = event(
-        "ReplicaSet/web-new",
-        "FailedCreate",
-        QUOTA,
-        "2026-03-01T12:04:30Z",
-    );
+    let refused = event("ReplicaSet/web-new", "FailedCreate", QUOTA, "2026-03-01T12:04:30Z");
     waiting(&[deployment("web", 0), pod("phase: Pending"), refused.clone()]);
-    let made = event(
-        "ReplicaSet/web-new",
-        "SuccessfulCreate",
-        "x",
-        "2026-03-01T12:04:31Z",
-    );
+    let made = event("ReplicaSet/web-new", "SuccessfulCreate", "x", "2026-03-01T12:04:31Z");
     waiting(&[deployment("web", 0), refused, made]);
 }
 
@@ -920,10 +753,7 @@ fn pods_of_an_earlier_replica_set_and_dying_pods_are_not_blamed() {
     let older = old.replace("12:04:40Z", "11:00:00Z");
     waiting(&[silent.clone(), older.clone(), pod("phase: Pending")]);
     let new_broken = [silent, older.replace(&broken, ""), pod(&broken)];
-    assert_eq!(
-        failing(&new_broken).0.object,
-        "pod shop/web-new-abcde (deployment web)"
-    );
+    assert_eq!(failing(&new_broken).0.object, "pod shop/web-new-abcde (deployment web)");
 }
 
 #[test]
@@ -936,10 +766,7 @@ fn nobody_is_blamed_before_the_controller_has_seen_the_change() {
 fn an_earlier_pod_that_blocks_a_stateful_set_is_named_with_the_way_out() {
     let db = DB.replace("availableReplicas: 2", "availableReplicas: 1");
     let old = pod(&waits_with("ImagePullBackOff", PULL))
-        .replace(
-            "kind: ReplicaSet, name: web-new",
-            "kind: StatefulSet, name: db",
-        )
+        .replace("kind: ReplicaSet, name: web-new", "kind: StatefulSet, name: db")
         .replace("pod-template-hash: new", "controller-revision-hash: db-1");
     let (cause, lasts) = failing(&[db, old]);
     assert_eq!(lasts, 10);

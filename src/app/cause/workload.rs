@@ -49,10 +49,7 @@ pub(super) fn all<'a>(snapshot: &Snapshot<'a>) -> Vec<Workload<'a>> {
     let deployments = snapshot.deployments.iter().map(|d| deployment(d, pods));
     let stateful_sets = snapshot.stateful_sets.iter().map(|s| stateful_set(s, pods));
     let daemon_sets = snapshot.daemon_sets.iter().map(|d| daemon_set(d, pods));
-    let jobs = snapshot
-        .jobs
-        .iter()
-        .filter(|job| !owned_by_cron(job) && !is_test(&job.metadata));
+    let jobs = snapshot.jobs.iter().filter(|job| !owned_by_cron(job) && !is_test(&job.metadata));
     let bare = pods
         .iter()
         .filter(|pod| owner(&pod.metadata).is_none() && !is_test(&pod.metadata) && is_alive(pod));
@@ -98,23 +95,19 @@ impl<'a> Workload<'a> {
             found.extend(pod::findings(pod, &self.label, scene));
         }
         for pod in &self.in_the_way {
-            found.extend(
-                pod::findings(pod, &self.label, scene)
-                    .into_iter()
-                    .map(|mut finding| {
-                        finding.lasts = finding.lasts.max(IN_THE_WAY);
-                        finding.cause.hints.insert(
-                            0,
-                            format!(
-                                "the pod is of an earlier revision, and the new one waits for it: \
+            found.extend(pod::findings(pod, &self.label, scene).into_iter().map(|mut finding| {
+                finding.lasts = finding.lasts.max(IN_THE_WAY);
+                finding.cause.hints.insert(
+                    0,
+                    format!(
+                        "the pod is of an earlier revision, and the new one waits for it: \
                      `kubectl delete pod -n {} {}`",
-                                self.namespace,
-                                name(&pod.metadata),
-                            ),
-                        );
-                        finding
-                    }),
-            );
+                        self.namespace,
+                        name(&pod.metadata),
+                    ),
+                );
+                finding
+            }));
         }
         found
     }
@@ -122,10 +115,8 @@ impl<'a> Workload<'a> {
     /// Pods that may not be created.
     fn refusal(&self, scene: &Scene<'_>) -> Option<Finding> {
         let (kind, creator) = self.creator.as_ref()?;
-        let newest_pod = self
-            .pods
-            .iter()
-            .filter_map(|pod| pod.metadata.creation_timestamp.as_ref());
+        let newest_pod =
+            self.pods.iter().filter_map(|pod| pod.metadata.creation_timestamp.as_ref());
         let newest_pod = newest_pod.map(|time| time.0).max();
         // Old complaints stay on record for an hour.
         let fresh = |event: &Event| {
@@ -137,9 +128,7 @@ impl<'a> Workload<'a> {
             .filter(|event| event.reason.as_deref() == Some("FailedCreate"))
             .map(|event| seen::message(event).to_owned());
         let message = one_line(&self.refused.clone().or(event)?);
-        let why = message
-            .split_once("is forbidden: ")
-            .map_or(message.as_str(), |(_, why)| why);
+        let why = message.split_once("is forbidden: ").map_or(message.as_str(), |(_, why)| why);
         Some(Finding {
             cause: Cause {
                 object: format!("{}/{creator} ({})", self.namespace, self.label),
@@ -178,11 +167,7 @@ impl<'a> Workload<'a> {
             );
             cause.wants_logs = Some(log_of(pod, &status.name, false));
         }
-        Finding {
-            cause,
-            lasts: Duration::ZERO,
-            symptom: None,
-        }
+        Finding { cause, lasts: Duration::ZERO, symptom: None }
     }
 }
 
@@ -209,9 +194,7 @@ fn deployment<'a>(object: &'a Deployment, pods: &'a [Pod]) -> Workload<'a> {
     let status = object.status.clone().unwrap_or_default();
     let observed = is_observed(metadata, status.observed_generation);
     let conditions = status.conditions.as_deref().unwrap_or_default();
-    let progressing = conditions
-        .iter()
-        .find(|condition| condition.type_ == "Progressing");
+    let progressing = conditions.iter().find(|condition| condition.type_ == "Progressing");
     let told = progressing.and_then(|condition| condition.message.as_deref());
     let prefix = format!("{}-", name(metadata));
     let mine: Vec<(&Pod, &str)> = pods
@@ -228,10 +211,7 @@ fn deployment<'a>(object: &'a Deployment, pods: &'a [Pod]) -> Workload<'a> {
         .and_then(|set| set.strip_prefix(&prefix))
         .or_else(|| newest_revision(&mine))
         .filter(|_| observed);
-    let blamed = mine
-        .iter()
-        .filter(|(_, hash)| Some(*hash) == newest)
-        .map(|(pod, _)| *pod);
+    let blamed = mine.iter().filter(|(_, hash)| Some(*hash) == newest).map(|(pod, _)| *pod);
     let mut workload = Workload::new("deployment", metadata, blamed.collect());
     workload.creator = newest.map(|hash| ("ReplicaSet", format!("{prefix}{hash}")));
     workload.refused = conditions
@@ -250,14 +230,9 @@ fn deployment<'a>(object: &'a Deployment, pods: &'a [Pod]) -> Workload<'a> {
     } else if paused && available >= wanted {
         None
     } else if updated < wanted {
-        Some(format!(
-            "{updated} of {wanted} pods made from the newest template"
-        ))
+        Some(format!("{updated} of {wanted} pods made from the newest template"))
     } else if old > 0 {
-        Some(format!(
-            "{old} earlier pod{} still there",
-            if old == 1 { "" } else { "s" }
-        ))
+        Some(format!("{old} earlier pod{} still there", if old == 1 { "" } else { "s" }))
     } else {
         not_all(available, wanted)
     };
@@ -288,11 +263,7 @@ fn stateful_set<'a>(object: &'a StatefulSet, pods: &'a [Pod]) -> Workload<'a> {
     let rolling = strategy.and_then(|strategy| strategy.rolling_update.as_ref());
     let partition = rolling.and_then(|rolling| rolling.partition).unwrap_or(0);
     let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
-    let renewed = if on_delete {
-        0
-    } else {
-        (wanted - partition).max(0)
-    };
+    let renewed = if on_delete { 0 } else { (wanted - partition).max(0) };
     let updated = status.updated_replicas.unwrap_or(0);
     let available = status.available_replicas.unwrap_or(0);
     if observed && !on_delete {
@@ -314,34 +285,23 @@ fn daemon_set<'a>(object: &'a DaemonSet, pods: &'a [Pod]) -> Workload<'a> {
     let status = object.status.clone().unwrap_or_default();
     let observed = is_observed(metadata, status.observed_generation);
     let generation = |pod: &Pod| -> Option<u64> {
-        label(&pod.metadata, "pod-template-generation")?
-            .parse()
-            .ok()
+        label(&pod.metadata, "pod-template-generation")?.parse().ok()
     };
-    let mine: Vec<&Pod> = owned(pods, "DaemonSet", metadata)
-        .filter(|pod| !pod::is_failed(pod))
-        .collect();
+    let mine: Vec<&Pod> =
+        owned(pods, "DaemonSet", metadata).filter(|pod| !pod::is_failed(pod)).collect();
     let newest = mine.iter().map(|pod| generation(pod)).max().flatten();
-    let blamed = mine
-        .into_iter()
-        .filter(|pod| generation(pod) == newest)
-        .collect();
+    let blamed = mine.into_iter().filter(|pod| generation(pod) == newest).collect();
     let mut workload = Workload::new("daemonset", metadata, blamed);
     workload.creator = Some(("DaemonSet", name(metadata).to_owned()));
 
-    let strategy = object
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.update_strategy.as_ref());
+    let strategy = object.spec.as_ref().and_then(|spec| spec.update_strategy.as_ref());
     let on_delete = strategy.is_some_and(|s| s.type_.as_deref() == Some("OnDelete"));
     let wanted = status.desired_number_scheduled;
     let updated = status.updated_number_scheduled.unwrap_or(0);
     let what = if !observed {
         Some(NOT_SEEN.to_owned())
     } else if updated < wanted && !on_delete {
-        Some(format!(
-            "{updated} of {wanted} pods made from the newest template"
-        ))
+        Some(format!("{updated} of {wanted} pods made from the newest template"))
     } else {
         not_all(status.number_available.unwrap_or(0), wanted)
     };
@@ -353,24 +313,14 @@ fn job<'a>(object: &'a Job, pods: &'a [Pod]) -> Workload<'a> {
     let status = object.status.clone().unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
     let holds = |type_: &str| {
-        conditions
-            .iter()
-            .find(|condition| condition.type_ == type_ && condition.status == "True")
+        conditions.iter().find(|condition| condition.type_ == type_ && condition.status == "True")
     };
     let why = |condition: &JobCondition| {
-        condition
-            .reason
-            .clone()
-            .or_else(|| condition.message.clone())
-            .unwrap_or_default()
+        condition.reason.clone().or_else(|| condition.message.clone()).unwrap_or_default()
     };
     let mut workload = Workload::new("job", metadata, owned(pods, "Job", metadata).collect());
     workload.creator = Some(("Job", name(metadata).to_owned()));
-    let suspended = object
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.suspend)
-        .unwrap_or(false);
+    let suspended = object.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
     if suspended || holds("Complete").is_some() {
         workload.ready_at = status.completion_time.map(|time| time.0);
         return workload;
@@ -428,14 +378,9 @@ fn owner(metadata: &ObjectMeta) -> Option<&OwnerReference> {
 fn newest_revision<'a>(pods: &[(&Pod, &'a str)]) -> Option<&'a str> {
     let born = |pod: &Pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
     let first = |hash: &str| {
-        pods.iter()
-            .filter(|(_, other)| *other == hash)
-            .map(|(pod, _)| born(pod))
-            .min()
+        pods.iter().filter(|(_, other)| *other == hash).map(|(pod, _)| born(pod)).min()
     };
-    pods.iter()
-        .map(|(_, hash)| *hash)
-        .max_by_key(|hash| first(hash))
+    pods.iter().map(|(_, hash)| *hash).max_by_key(|hash| first(hash))
 }
 
 /// What stands between the first pair of double quotes.

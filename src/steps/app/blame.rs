@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::app::cause::{Cause, State};
+use crate::app::cause::{Cause, CauseKind, State};
 use crate::error::{Error, Kind};
 use crate::tools::kube::Cluster;
 use crate::tools::ready::Look;
@@ -37,7 +37,7 @@ impl Persistence {
     fn failing(&mut self, cause: Cause, enough: Duration) -> Look<Option<Cause>> {
         let since = match &self.seen {
             // The wording may change from try to try; what it is about does not.
-            Some((seen, since)) if seen.object == cause.object => *since,
+            Some((seen, since)) if about(seen) == about(&cause) => *since,
             _ => Instant::now(),
         };
         if since.elapsed() >= enough {
@@ -49,21 +49,27 @@ impl Persistence {
     }
 }
 
+/// What a cause is about, whatever its words.
+fn about(cause: &Cause) -> (&str, Option<&str>, CauseKind) {
+    (&cause.object, cause.container.as_deref(), cause.kind)
+}
+
 /// The failure, with the last lines that the container logged.
 pub(in crate::steps) async fn told(
     cluster: &Cluster,
     kind: Kind,
     message: &str,
-    namespace: &str,
     cause: &Cause,
 ) -> Error {
     let why = Error::new(kind, format!("{}: {}", cause.object, cause.summary));
     let why = match &cause.wants_logs {
-        Some((pod, container, previous)) => {
-            let mut log =
-                cluster.last_lines(namespace, pod, container, *previous, LOG_LINES).await;
-            if log.trim().is_empty() && *previous {
-                log = cluster.last_lines(namespace, pod, container, false, LOG_LINES).await;
+        Some(of) => {
+            let read = |previous| {
+                cluster.last_lines(&of.namespace, &of.pod, &of.container, previous, LOG_LINES)
+            };
+            let mut log = read(of.previous).await;
+            if log.trim().is_empty() && of.previous {
+                log = read(false).await;
             }
             if log.trim().is_empty() {
                 why

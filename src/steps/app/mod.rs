@@ -9,19 +9,21 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{Event, Node, Pod};
 use kube::api::ListParams;
+use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
 use serde_json::json;
 
 use super::Cx;
 use super::ingress::owned;
-use crate::app::cause::{self, Limits, Snapshot};
-use crate::app::{Route, Workload};
+use crate::app::cause::{self, Limits};
+use crate::app::{Parts, Route, Workload};
 use crate::error::{Context, Error, Kind, Result};
-use crate::observe::stale;
+use crate::observe::{node_is_ready, stale};
 use crate::plan::Recovery;
 use crate::plan::facts::ImageFact;
+use crate::plan::kind_config::node_count;
 use crate::report::event::StepEvents;
 use crate::settings::App;
 use crate::state::AppStamp;
@@ -103,25 +105,33 @@ impl Cx<'_> {
         let mut changes = Vec::new();
         let watches: Vec<Watches> =
             namespaces.iter().map(|ns| Watches::start(&cluster, ns, &mut changes)).collect();
+        let (nodes, joining) = ready::watch::<Node>(cluster.all(), watcher::Config::default());
+        changes.push(joining);
+        let wanted = node_count(&self.settings.profile.value);
         let limits = Limits { unready_after: app.unready_after };
         let mut persistence = blame::Persistence::default();
         let look = || {
-            let seen = Seen::of(&watches, &workloads);
-            let missing = workloads.len() - seen.count();
+            let mut seen = Parts::default();
+            for watch in &watches {
+                seen.add(watch.parts());
+            }
+            seen.keep(&workloads);
+            let missing = workloads.len().saturating_sub(seen.count());
             if missing > 0 {
                 return Look::Waiting(format!("{missing} workload(s) to appear"));
             }
-            persistence.look(cause::judge(&seen.snapshot(), &limits, jiff::Timestamp::now()))
+            let ready = nodes.state().iter().filter(|node| node_is_ready(node)).count();
+            let snapshot = seen.snapshot(ready >= wanted);
+            persistence.look(cause::judge(&snapshot, &limits, jiff::Timestamp::now()))
         };
         let what = format!("release `{}`", app.release);
         let progress = |text: &str| events.progress(text);
-        let ended =
-            ready::until(&what, Kind::App, app.timeout, changes, look, progress).await;
+        let ended = ready::until(&what, Kind::App, app.timeout, changes, look, progress).await;
         match ended {
             Ok(None) => Ok(format!("{} workload(s) ready", workloads.len())),
             Ok(Some(cause)) => {
                 let message = format!("{what} does not become ready");
-                Err(blame::told(&cluster, Kind::App, &message, &app.namespace, &cause).await)
+                Err(blame::told(&cluster, Kind::App, &message, &cause).await)
             }
             Err(error) => Err(error.hint("sandbox status").hint(format!(
                 "kubectl --kubeconfig \"$(sandbox kubeconfig)\" -n {} get pods,events",
@@ -158,7 +168,11 @@ impl Cx<'_> {
                 restarted.push(workload.name.clone());
             }
         }
-        Ok(if restarted.is_empty() { "nothing runs an old one".into() } else { restarted.join(", ") })
+        Ok(if restarted.is_empty() {
+            "nothing runs an old one".into()
+        } else {
+            restarted.join(", ")
+        })
     }
 
     /// Waits until every Ingress rule is served through the ports of this machine.
@@ -206,13 +220,12 @@ async fn restart(cluster: &Cluster, workload: &Workload, images: &str) -> Result
 
 /// The watches of one namespace.
 struct Watches {
-    namespace: String,
-    deployments: kube::runtime::reflector::Store<Deployment>,
-    stateful_sets: kube::runtime::reflector::Store<StatefulSet>,
-    daemon_sets: kube::runtime::reflector::Store<DaemonSet>,
-    jobs: kube::runtime::reflector::Store<Job>,
-    pods: kube::runtime::reflector::Store<Pod>,
-    events: kube::runtime::reflector::Store<Event>,
+    deployments: Store<Deployment>,
+    stateful_sets: Store<StatefulSet>,
+    daemon_sets: Store<DaemonSet>,
+    jobs: Store<Job>,
+    pods: Store<Pod>,
+    events: Store<Event>,
 }
 
 impl Watches {
@@ -225,72 +238,18 @@ impl Watches {
         let (pods, five) = ready::watch(cluster.namespaced(namespace), config());
         let (events, six) = ready::watch(cluster.namespaced(namespace), config());
         changes.extend([one, two, three, four, five, six]);
-        let namespace = namespace.to_owned();
-        Self { namespace, deployments, stateful_sets, daemon_sets, jobs, pods, events }
-    }
-}
-
-/// The app's own objects among all that is watched.
-#[derive(Default)]
-struct Seen {
-    deployments: Vec<Deployment>,
-    stateful_sets: Vec<StatefulSet>,
-    daemon_sets: Vec<DaemonSet>,
-    jobs: Vec<Job>,
-    pods: Vec<Pod>,
-    events: Vec<Event>,
-}
-
-impl Seen {
-    fn of(watches: &[Watches], workloads: &[Workload]) -> Self {
-        let mut seen = Self::default();
-        for watch in watches {
-            let ours = |kind: &str, name: &Option<String>| {
-                workloads.iter().any(|workload| {
-                    workload.kind == kind
-                        && workload.namespace == watch.namespace
-                        && Some(&workload.name) == name.as_ref()
-                })
-            };
-            seen.deployments.extend(
-                owned(watch.deployments.state())
-                    .into_iter()
-                    .filter(|object| ours("Deployment", &object.metadata.name)),
-            );
-            seen.stateful_sets.extend(
-                owned(watch.stateful_sets.state())
-                    .into_iter()
-                    .filter(|object| ours("StatefulSet", &object.metadata.name)),
-            );
-            seen.daemon_sets.extend(
-                owned(watch.daemon_sets.state())
-                    .into_iter()
-                    .filter(|object| ours("DaemonSet", &object.metadata.name)),
-            );
-            seen.jobs.extend(
-                owned(watch.jobs.state())
-                    .into_iter()
-                    .filter(|object| ours("Job", &object.metadata.name)),
-            );
-            seen.pods.extend(owned(watch.pods.state()));
-            seen.events.extend(owned(watch.events.state()));
-        }
-        seen
+        Self { deployments, stateful_sets, daemon_sets, jobs, pods, events }
     }
 
-    fn count(&self) -> usize {
-        self.deployments.len() + self.stateful_sets.len() + self.daemon_sets.len() + self.jobs.len()
-    }
-
-    fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot {
-            deployments: &self.deployments,
-            stateful_sets: &self.stateful_sets,
-            daemon_sets: &self.daemon_sets,
-            jobs: &self.jobs,
-            pods: &self.pods,
-            events: &self.events,
-            nodes_ready: true,
+    /// What is there now.
+    fn parts(&self) -> Parts {
+        Parts {
+            deployments: owned(self.deployments.state()),
+            stateful_sets: owned(self.stateful_sets.state()),
+            daemon_sets: owned(self.daemon_sets.state()),
+            jobs: owned(self.jobs.state()),
+            pods: owned(self.pods.state()),
+            events: owned(self.events.state()),
         }
     }
 }

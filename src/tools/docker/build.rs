@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::moby::buildkit::v1::StatusResponse;
-use bollard::query_parameters::{BuildImageOptionsBuilder, BuilderVersion};
 use bollard::models::BuildInfoAux;
+use bollard::query_parameters::{BuildImageOptionsBuilder, BuilderVersion};
 use bytes::Bytes;
 use futures::StreamExt;
 use ignore::WalkBuilder;
@@ -176,7 +176,11 @@ impl Docker {
         if let Err(why) = ended {
             let told = Error::new(
                 Kind::App,
-                format!("image `{}` could not be built from `{}`", request.reference, shown.display()),
+                format!(
+                    "image `{}` could not be built from `{}`",
+                    request.reference,
+                    shown.display()
+                ),
             );
             let tail = log.tail();
             let why = Error::new(Kind::App, why);
@@ -242,7 +246,9 @@ mod tests {
     #[test]
     fn the_context_follows_dockerignore() {
         let dir = tempfile::tempdir().unwrap();
-        for file in ["Dockerfile", "app.py", "node_modules/x.js", "keep.log", "drop.log", "a/drop.log"] {
+        for file in
+            ["Dockerfile", "app.py", "node_modules/x.js", "keep.log", "drop.log", "a/drop.log"]
+        {
             let path = dir.path().join(file);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, file).unwrap();

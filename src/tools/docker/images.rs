@@ -82,9 +82,9 @@ impl Docker {
             CreateImageOptionsBuilder::default().from_image(&pull.repository).tag(version).build();
         let mut stream = self.client.create_image(Some(options), None, None);
         loop {
-            let next = tokio::time::timeout(PULL_SILENCE, stream.next()).await.map_err(|_| {
-                failed(format!("no progress for {}s", PULL_SILENCE.as_secs()))
-            })?;
+            let next = tokio::time::timeout(PULL_SILENCE, stream.next())
+                .await
+                .map_err(|_| failed(format!("no progress for {}s", PULL_SILENCE.as_secs())))?;
             let Some(item) = next else { break };
             let item = item.map_err(|error| failed(error.to_string()))?;
             if let Some(detail) = item.error_detail {
@@ -129,8 +129,7 @@ impl Docker {
             ("label", vec![format!("{label}={value}")]),
         ]);
         let options = ListImagesOptionsBuilder::default().filters(&filters).build();
-        let images =
-            self.call("list images", LOOK, self.client.list_images(Some(options))).await?;
+        let images = self.call("list images", LOOK, self.client.list_images(Some(options))).await?;
         let mut removed = 0;
         for image in images {
             let options = RemoveImageOptionsBuilder::default().build();

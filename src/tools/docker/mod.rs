@@ -127,7 +127,9 @@ fn unreachable_engine(host: &str) -> Error {
 }
 
 /// Turns the engine's "no such …" into nothing.
-fn absent<T>(result: Result<T, bollard::errors::Error>) -> Result<Option<T>, bollard::errors::Error> {
+fn absent<T>(
+    result: Result<T, bollard::errors::Error>,
+) -> Result<Option<T>, bollard::errors::Error> {
     match result {
         Err(bollard::errors::Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
         other => other.map(Some),

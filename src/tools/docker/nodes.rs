@@ -11,8 +11,8 @@ use bollard::container::LogOutput;
 use bollard::exec::{CreateExecOptions, StartExecResults};
 use bollard::models::{ContainerSummary, NetworkCreateRequest};
 use bollard::query_parameters::{
-    DownloadFromContainerOptionsBuilder, InspectNetworkOptions, ListContainersOptionsBuilder, ListVolumesOptions,
-    RemoveContainerOptionsBuilder, StartContainerOptions,
+    DownloadFromContainerOptionsBuilder, InspectNetworkOptions, ListContainersOptionsBuilder,
+    ListVolumesOptions, RemoveContainerOptionsBuilder, StartContainerOptions,
 };
 use bytes::Bytes;
 use futures::StreamExt;
@@ -42,8 +42,8 @@ pub struct NodeInfo {
     pub role: String,
     /// Whether it runs.
     pub state: NodeState,
-    /// Ids of the networks it is on.
-    pub networks: Vec<String>,
+    /// The networks it is on, as (name, id). A container that was never started has no id yet.
+    pub networks: Vec<(String, String)>,
     /// Names of its volumes.
     pub volumes: Vec<String>,
     /// Ports on the host that lead to it.
@@ -106,12 +106,8 @@ impl Docker {
     async fn containers(&self, filters: &HashMap<&str, Vec<String>>) -> Result<Vec<NodeInfo>> {
         let options = ListContainersOptionsBuilder::default().all(true).filters(filters).build();
         let call = self.client.list_containers(Some(options));
-        let mut nodes: Vec<NodeInfo> = self
-            .call("list containers", LOOK, call)
-            .await?
-            .into_iter()
-            .map(node)
-            .collect();
+        let mut nodes: Vec<NodeInfo> =
+            self.call("list containers", LOOK, call).await?.into_iter().map(node).collect();
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(nodes)
     }
@@ -340,8 +336,8 @@ fn node(container: ContainerSummary) -> NodeInfo {
         },
         networks: networks
             .unwrap_or_default()
-            .into_values()
-            .filter_map(|network| network.network_id)
+            .into_iter()
+            .map(|(name, network)| (name, network.network_id.unwrap_or_default()))
             .collect(),
         volumes: container
             .mounts
