@@ -186,6 +186,15 @@ mod tests {
     }
 
     #[test]
+    fn the_documentation_has_the_same_table() {
+        let page = include_str!("../docs/settings.md");
+        for kind in Kind::ALL {
+            let row = format!("| {} | {} |", kind.exit_code(), kind.meaning());
+            assert!(page.contains(&row), "docs/settings.md lacks: {row}");
+        }
+    }
+
+    #[test]
     fn causes_are_told_once_and_in_order() {
         let inner = Error::new(Kind::Machine, "connection refused");
         let middle = Error::new(Kind::Machine, "request failed: connection refused").because(inner);

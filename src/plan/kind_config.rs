@@ -120,13 +120,110 @@ mod tests {
     #[test]
     fn minimal_is_one_node_on_loopback() {
         let config = kind_config(&settings("minimal"), "kindest/node:test", PORTS);
-        insta::assert_snapshot!(config.to_yaml().unwrap(), @"");
+        insta::assert_snapshot!(config.to_yaml().unwrap(), @r#"
+        kind: Cluster
+        apiVersion: kind.x-k8s.io/v1alpha4
+        name: sandbox-hello
+        networking:
+          apiServerAddress: "127.0.0.1"
+          apiServerPort: 6443
+        kubeadmConfigPatches:
+        - |
+          kind: ClusterConfiguration
+          controllerManager:
+            extraArgs:
+              leader-elect: "false"
+              kube-api-qps: "200"
+              kube-api-burst: "400"
+          scheduler:
+            extraArgs:
+              leader-elect: "false"
+        nodes:
+        - role: control-plane
+          image: kindest/node:test
+          labels:
+            dev.sandbox/ingress: "true"
+          extraPortMappings:
+          - containerPort: 80
+            hostPort: 8080
+            listenAddress: "127.0.0.1"
+            protocol: TCP
+          - containerPort: 443
+            hostPort: 8443
+            listenAddress: "127.0.0.1"
+            protocol: TCP
+        "#);
     }
 
     #[test]
     fn eks_is_a_control_plane_and_a_worker_in_each_zone() {
         let config = kind_config(&settings("eks"), "kindest/node:test", PORTS);
-        insta::assert_snapshot!(config.to_yaml().unwrap(), @"");
+        insta::assert_snapshot!(config.to_yaml().unwrap(), @r#"
+        kind: Cluster
+        apiVersion: kind.x-k8s.io/v1alpha4
+        name: sandbox-hello
+        networking:
+          apiServerAddress: "127.0.0.1"
+          apiServerPort: 6443
+        kubeadmConfigPatches:
+        - |
+          kind: ClusterConfiguration
+          controllerManager:
+            extraArgs:
+              leader-elect: "false"
+              kube-api-qps: "200"
+              kube-api-burst: "400"
+          scheduler:
+            extraArgs:
+              leader-elect: "false"
+        nodes:
+        - role: control-plane
+          image: kindest/node:test
+          labels:
+            dev.sandbox/ingress: "true"
+          extraPortMappings:
+          - containerPort: 80
+            hostPort: 8080
+            listenAddress: "127.0.0.1"
+            protocol: TCP
+          - containerPort: 443
+            hostPort: 8443
+            listenAddress: "127.0.0.1"
+            protocol: TCP
+        - role: worker
+          image: kindest/node:test
+          labels:
+            beta.kubernetes.io/instance-type: t3.large
+            eks.amazonaws.com/capacityType: ON_DEMAND
+            eks.amazonaws.com/nodegroup: workers
+            failure-domain.beta.kubernetes.io/region: us-east-1
+            failure-domain.beta.kubernetes.io/zone: us-east-1a
+            node.kubernetes.io/instance-type: t3.large
+            topology.kubernetes.io/region: us-east-1
+            topology.kubernetes.io/zone: us-east-1a
+        - role: worker
+          image: kindest/node:test
+          labels:
+            beta.kubernetes.io/instance-type: t3.large
+            eks.amazonaws.com/capacityType: ON_DEMAND
+            eks.amazonaws.com/nodegroup: workers
+            failure-domain.beta.kubernetes.io/region: us-east-1
+            failure-domain.beta.kubernetes.io/zone: us-east-1b
+            node.kubernetes.io/instance-type: t3.large
+            topology.kubernetes.io/region: us-east-1
+            topology.kubernetes.io/zone: us-east-1b
+        - role: worker
+          image: kindest/node:test
+          labels:
+            beta.kubernetes.io/instance-type: t3.large
+            eks.amazonaws.com/capacityType: ON_DEMAND
+            eks.amazonaws.com/nodegroup: workers
+            failure-domain.beta.kubernetes.io/region: us-east-1
+            failure-domain.beta.kubernetes.io/zone: us-east-1c
+            node.kubernetes.io/instance-type: t3.large
+            topology.kubernetes.io/region: us-east-1
+            topology.kubernetes.io/zone: us-east-1c
+        "#);
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub fn load(settings: &Settings, facts: &Facts, only: &[String]) -> Result<Plan>
         let restart = Action::RestartApp(references);
         plan.add("restart", "restart what runs an old image", &needs, restart);
         plan.add("app", "wait for the app", &["restart"], Action::AppReady);
+        if settings.addons.ingress_nginx.options().is_some() {
+            plan.add("routes", "wait for the app's addresses", &["app"], Action::RoutesAnswer);
+        }
     }
     Ok(plan)
 }

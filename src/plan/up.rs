@@ -169,12 +169,17 @@ fn create(
     let name = settings.name.value.cluster();
     let count = node_count(&settings.profile.value);
     let profile = &settings.profile.value.name;
+    // Everything that may be missing comes first: nothing is made for a pull that fails.
     provide(settings, catalogue, facts, "node", plan)?;
-    plan.add("network", "make the network", &["remains"], Action::CreateNetwork);
+    if settings.addons.ingress_nginx.options().is_some_and(|options| options.image.is_none()) {
+        provide(settings, catalogue, facts, "ingress-nginx", plan)?;
+    }
+    let needs = ["remains", "image node", "image ingress-nginx"];
+    plan.add("network", "make the network", &needs, Action::CreateNetwork);
     let title = format!("create cluster {name} (profile {profile}, {count} node(s))");
-    plan.add("cluster", title, &["network", "image node"], Action::CreateCluster);
+    plan.add("cluster", title, &["network"], Action::CreateCluster);
     // Beside the cluster's own step: it answers long before kind is done.
-    plan.add("api", "wait for the API server", &["network", "image node"], Action::ReachApi);
+    plan.add("api", "wait for the API server", &["network"], Action::ReachApi);
     plan.add("nodes", "wait for the nodes", &["cluster", "api"], Action::NodesReady);
     Ok(())
 }
@@ -234,7 +239,7 @@ fn ingress(
         return Ok(());
     }
     if !same {
-        if options.image.is_none() {
+        if options.image.is_none() && !fresh {
             provide(settings, catalogue, facts, "ingress-nginx", plan)?;
         }
         let load = Action::LoadImage { reference: image.to_owned(), ingress_only: true };

@@ -166,6 +166,10 @@ mod tests {
         let error = Error::new(Kind::Machine, "no Docker engine answers at `unix:///x`")
             .because(Error::new(Kind::Machine, "connection refused"))
             .hint("start Docker");
-        insta::assert_snapshot!(told(&error), @"");
+        insta::assert_snapshot!(told(&error), @"
+        error: no Docker engine answers at `unix:///x`
+          caused by: connection refused
+        hint: start Docker
+        ");
     }
 }

@@ -121,7 +121,7 @@ pub struct App {
 pub struct Chart {
     /// Folder of the chart, relative to `sandbox.yaml`.
     pub path: PathBuf,
-    /// Name of the release. Default: the sandbox's name.
+    /// Name of the release. Default: `name:`, else the name of the folder that holds the file.
     pub release: Option<String>,
     /// Namespace to install into; made when absent. Default: the release's name.
     pub namespace: Option<String>,

@@ -38,30 +38,69 @@ pub fn parse(text: &str, shown: &str) -> Result<File> {
         let place = error
             .location()
             .map_or_else(String::new, |at| format!(":{}:{}", at.line(), at.column()));
-        let what = plain(&error);
-        let mut told = Error::new(Kind::Settings, format!("{shown}{place}: {what}"));
-        if let Some(hint) = suggestion(&what) {
-            told = told.hint(hint);
+        let (what, hint) = in_words(error.without_snippet());
+        let told = Error::new(Kind::Settings, format!("{shown}{place}: {what}"));
+        match hint {
+            Some(hint) => told.hint(hint),
+            None => told,
         }
-        told
     })
 }
 
-/// The parser's message without its snippet and position, which are told elsewhere.
+/// What is wrong, in words for people who never saw the parser, and what was meant.
+fn in_words(error: &serde_saphyr::Error) -> (String, Option<String>) {
+    use serde_saphyr::Error as E;
+    match error {
+        E::SerdeUnknownField { field, expected, .. } => {
+            (format!("there is no key `{field}` here"), suggestion(field, expected))
+        }
+        E::SerdeMissingField { field, .. } => (format!("the key `{field}` is missing"), None),
+        E::DuplicateMappingKey { key: Some(key), .. } => {
+            (format!("the key `{key}` is given twice"), None)
+        }
+        E::InvalidScalar { ty, .. } => (format!("this is {}", not_a(ty)), None),
+        E::Unexpected { expected, .. } => {
+            (format!("{} is expected here", kind_in_words(expected)), None)
+        }
+        E::SerdeInvalidType { unexpected, expected, .. }
+        | E::SerdeInvalidValue { unexpected, expected, .. } => {
+            (format!("{expected} is expected here, not {unexpected}"), None)
+        }
+        other => (plain(other), None),
+    }
+}
+
+/// What a value is not, by the parser's name of the type.
+fn not_a(ty: &str) -> String {
+    match ty {
+        "u16" => "no whole number from 0 to 65535".to_owned(),
+        "u32" => "no whole number".to_owned(),
+        "boolean" => "neither `true` nor `false`".to_owned(),
+        other => format!("no {other}"),
+    }
+}
+
+/// What should be there, by the parser's name of it.
+fn kind_in_words(name: &str) -> &str {
+    match name {
+        "sequence start" => "a list (lines that begin with `- `, or `[…]`)",
+        "mapping start" => "a map (lines of `key: value`)",
+        "string scalar" => "text",
+        other => other,
+    }
+}
+
+/// The parser's own message without its position, which is told elsewhere.
 fn plain(error: &serde_saphyr::Error) -> String {
-    let text = error.without_snippet().to_string();
+    let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
     let first = first.strip_prefix("error: ").unwrap_or(first);
     let place = regex::Regex::new(r"(^line \d+ column \d+: )|( at line \d+,? column \d+$)");
     place.map_or_else(|_| first.to_owned(), |place| place.replace_all(first, "").into_owned())
 }
 
-/// "did you mean" out of a message like ``unknown field `x`, expected one of `a`, `b` ``.
-fn suggestion(message: &str) -> Option<String> {
-    let rest = &message[message.find("unknown field")?..];
-    let mut quoted = rest.split('`').skip(1).step_by(2);
-    let wrong = quoted.next()?;
-    let known: Vec<&str> = quoted.collect();
+/// "did you mean" for an unknown key, or the keys that there are.
+fn suggestion(wrong: &str, known: &[&str]) -> Option<String> {
     let near = known
         .iter()
         .map(|name| (strsim::damerau_levenshtein(wrong, name), *name))
@@ -85,22 +124,34 @@ mod tests {
 
     #[test]
     fn an_unknown_key_has_a_position_and_a_suggestion() {
-        insta::assert_snapshot!(fails("name: x\nprofil: eks\n"), @"");
+        insta::assert_snapshot!(fails("name: x\nprofil: eks\n"), @"
+        sandbox.yaml:2:1: there is no key `profil` here
+        did you mean `profile`?
+        ");
     }
 
     #[test]
     fn a_nested_unknown_key_is_found_too() {
-        insta::assert_snapshot!(fails("addons:\n  ingress-nginx:\n    confg: {}\n"), @"");
+        insta::assert_snapshot!(fails("addons:\n  ingress-nginx:\n    confg: {}\n"), @"
+        sandbox.yaml:3:5: there is no key `confg` here
+        did you mean `config`?
+        ");
     }
 
     #[test]
     fn a_wrong_type_has_a_position() {
-        insta::assert_snapshot!(fails("ports:\n  http: eighty\n"), @"");
+        insta::assert_snapshot!(fails("ports:\n  http: eighty\n"), @"sandbox.yaml:2:9: this is no whole number from 0 to 65535");
+    }
+
+    #[test]
+    fn a_switch_is_true_or_false() {
+        let text = "registry-mirrors: {docker.io: {to: x, own-digests: maybe}}";
+        insta::assert_snapshot!(fails(text), @"sandbox.yaml:1:52: this is neither `true` nor `false`");
     }
 
     #[test]
     fn broken_yaml_has_a_position() {
-        insta::assert_snapshot!(fails("name: [x\n"), @"");
+        insta::assert_snapshot!(fails("name: [x\n"), @"sandbox.yaml:1:7: text is expected here");
     }
 
     #[test]
@@ -109,6 +160,17 @@ mod tests {
         assert!(off.addons.ingress_nginx.options().is_none());
         for on in ["addons: {ingress-nginx: true}", "addons: {ingress-nginx: {}}", "name: x"] {
             assert!(parse(on, "f").unwrap().addons.ingress_nginx.options().is_some(), "{on}");
+        }
+    }
+
+    #[test]
+    fn every_yaml_block_of_the_documentation_is_a_valid_file() {
+        let blocks = [include_str!("../../docs/settings.md"), include_str!("../../docs/images.md")]
+            .into_iter()
+            .flat_map(|page| page.split("```yaml\n").skip(1))
+            .map(|rest| rest.split("```").next().unwrap());
+        for block in blocks {
+            parse(block, "docs").unwrap_or_else(|error| panic!("{error}\nin:\n{block}"));
         }
     }
 

@@ -125,8 +125,10 @@ impl Settings {
         let in_file = || Origin::File(shown.clone());
 
         let folder = root.file_name().map(|name| name.to_string_lossy().into_owned());
-        let name = Layered::built_in(Name::from_any(&folder.unwrap_or_default()))
-            .or(parsed(file.name.as_deref(), Name::new, &in_file())?, in_file)
+        let own_name = Layered::built_in(Name::from_any(&folder.unwrap_or_default()))
+            .or(parsed(file.name.as_deref(), Name::new, &in_file())?, in_file);
+        let name = own_name
+            .clone()
             .or(parsed(env.text(env::NAME), Name::new, &in_env(env::NAME))?, || in_env(env::NAME))
             .or(parsed(flags.name.as_deref(), Name::new, &flag("--name"))?, || flag("--name"));
         let profile = Layered::built_in(Profile::minimal())
@@ -155,7 +157,7 @@ impl Settings {
             .or(file.ports.https.map(Some), in_file)
             .or(flags.https_port.map(Some), || flag("--https-port"));
 
-        let app = file.app.as_ref().map(|app| App::resolve(app, &root, &name.value));
+        let app = file.app.as_ref().map(|app| App::resolve(app, &root, &own_name.value));
         let settings = Self {
             name,
             profile,
@@ -211,6 +213,8 @@ impl Settings {
 }
 
 impl App {
+    /// `name` is the project's own name: another name for the sandbox does not rename what is in
+    /// it.
     fn resolve(app: &file::App, root: &Path, name: &Name) -> Self {
         let release = app.chart.release.clone().unwrap_or_else(|| name.as_str().to_owned());
         let or = |given: Option<jiff::SignedDuration>, seconds| {
@@ -280,7 +284,7 @@ mod tests {
     fn an_unknown_profile_names_the_known_ones_and_where_it_was_set() {
         let error = resolve(&Flags::default(), &[("SANDBOX_PROFILE", "gke")], "").unwrap_err();
         assert_eq!(error.kind(), Kind::Settings);
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"environment SANDBOX_PROFILE: there is no profile `gke`; there are: eks, minimal");
     }
 
     #[test]
@@ -291,7 +295,25 @@ images: [{ref: 'A B'}, {ref: x, build: {context: gone}}]
 checks: [{name: a}, {name: a, http: {url: 'ftp://x'}}]
 ";
         let error = resolve(&Flags::default(), &[], text).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"
+        sandbox.yaml: app.chart.path: there is no chart in `/somewhere/My App/nowhere` (no Chart.yaml)
+        sandbox.yaml: app.chart.values[0]: no file `/somewhere/My App/missing.yaml`
+        sandbox.yaml: images[0].ref: `A B` is no image reference
+        sandbox.yaml: images[1].build.context: no folder `/somewhere/My App/gone`
+        sandbox.yaml: checks[0]: `a` has no kind, such as `http:`
+        sandbox.yaml: checks[1].http.url: `ftp://x` is no http(s) URL
+        sandbox.yaml: checks[1].name: `a` is used twice
+        ");
+    }
+
+    #[test]
+    fn another_name_for_the_sandbox_does_not_rename_the_release() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("Chart.yaml"), "name: x").unwrap();
+        let text = format!("name: studio\napp: {{chart: {{path: {:?}}}}}", dir.path());
+        let settings = resolve(&Flags::default(), &[("SANDBOX_NAME", "other")], &text).unwrap();
+        assert_eq!(settings.name.value.as_str(), "other");
+        assert_eq!(settings.app.unwrap().release, "studio");
     }
 
     #[test]

@@ -23,7 +23,7 @@ fn three_zones_with_one_node_each_and_an_app_spread_over_them() {
     // The control plane of an EKS cluster takes no pods.
     let nodes = sandbox.kubectl(&[
         "-n",
-        &sandbox.name,
+        "hello",
         "get",
         "pods",
         "-o",

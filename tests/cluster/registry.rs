@@ -100,7 +100,12 @@ fn images_come_through_a_mirror_and_the_pinned_digest_is_insisted_on() {
     };
     // These were built here, so they are not what the catalogue pins.
     settings(false);
-    sandbox.run(&["up"]).code(4).says("could not pull").says("images/build node");
+    sandbox
+        .run(&["up"])
+        .code(4)
+        .says("could not pull")
+        .says("manifest unknown")
+        .says("images/build ");
     settings(true);
     let up = sandbox.run(&["up"]).code(0);
     assert!(up.stderr.contains("✓ image node"), "{}", up.stderr);

@@ -173,7 +173,8 @@ pub(crate) fn get(port: u16, host: &str) -> String {
         .arg(format!("http://127.0.0.1:{port}/"))
         .output()
         .unwrap();
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { text(&output.stdout) } else { text(&output.stderr) }
 }
 
 /// Changes a text file; the text to replace must be there.

@@ -5,7 +5,7 @@
 pub(super) mod blame;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
@@ -33,6 +33,8 @@ use crate::tools::oci::full_name;
 use crate::tools::ready::{self, Changes, Look};
 use crate::tools::route;
 
+/// How long old pods are waited for once the new ones are ready.
+const LEAVING: Duration = Duration::from_secs(10);
 /// How long the ingress controller may take to serve a new rule.
 const ROUTES_DEADLINE: Duration = Duration::from_secs(60);
 /// Annotation that makes pods new when an image of the same name is.
@@ -110,6 +112,7 @@ impl Cx<'_> {
         let wanted = node_count(&self.settings.profile.value);
         let limits = Limits { unready_after: app.unready_after };
         let mut persistence = blame::Persistence::default();
+        let mut leaving = Leaving::default();
         let look = || {
             let mut seen = Parts::default();
             for watch in &watches {
@@ -122,7 +125,10 @@ impl Cx<'_> {
             }
             let ready = nodes.state().iter().filter(|node| node_is_ready(node)).count();
             let snapshot = seen.snapshot(ready >= wanted);
-            persistence.look(cause::judge(&snapshot, &limits, jiff::Timestamp::now()))
+            match persistence.look(cause::judge(&snapshot, &limits, jiff::Timestamp::now())) {
+                Look::Done(None) => leaving.look(&seen.pods),
+                other => other,
+            }
         };
         let what = format!("release `{}`", app.release);
         let progress = |text: &str| events.progress(text);
@@ -215,6 +221,24 @@ async fn restart(cluster: &Cluster, workload: &Workload, images: &str) -> Result
         }
         // The pods of a Job cannot be made new; the next `up` with a changed chart runs it again.
         _ => Ok(()),
+    }
+}
+
+/// Old pods that are ready to go but still answer: for a moment requests may reach them.
+#[derive(Default)]
+struct Leaving {
+    since: Option<Instant>,
+}
+
+impl Leaving {
+    /// Waits until they are gone, or for as long as is sensible: a pod may take its time to end.
+    fn look<T>(&mut self, pods: &[Pod]) -> Look<Option<T>> {
+        let count = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()).count();
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if count == 0 || since.elapsed() >= LEAVING {
+            return Look::Done(None);
+        }
+        Look::Waiting(format!("{count} old pod(s) to go"))
     }
 }
 

@@ -1,0 +1,92 @@
+//! `sandbox up --dry-run`: the plan, and nothing but the plan.
+
+use crate::support::TestEnv;
+
+#[test]
+fn on_an_empty_machine_everything_is_planned() {
+    let env = TestEnv::with_settings("name: hello\n");
+    insta::assert_snapshot!(env.sandbox(&["up", "--dry-run"]), @"
+    do    network: make the network
+    do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network)
+    do    api: wait for the API server  (after network)
+    do    nodes: wait for the nodes  (after cluster, api)
+    do    load ingress-nginx: bring its image to the node  (after network)
+    do    ingress-nginx: install ingress-nginx  (after api)
+    do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
+    --- exit code 0
+    ");
+    env.assert_untouched();
+}
+
+#[test]
+fn the_app_is_planned_beside_the_cluster() {
+    let env = TestEnv::with_settings(
+        "name: hello\nprofile: eks\nimages: [{ref: 'hello:dev', build: {context: app}}]\n\
+         app: {chart: {path: chart}}\n",
+    );
+    env.write("app/Dockerfile", "FROM scratch\n");
+    env.write("chart/Chart.yaml", "name: hello\n");
+    insta::assert_snapshot!(env.sandbox(&["up", "--dry-run"]), @"
+    do    network: make the network
+    do    cluster: create cluster sandbox-hello (profile eks, 4 node(s))  (after network)
+    do    api: wait for the API server  (after network)
+    do    nodes: wait for the nodes  (after cluster, api)
+    do    load ingress-nginx: bring its image to the node  (after network)
+    do    ingress-nginx: install ingress-nginx  (after api)
+    do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
+    do    build hello:dev: build hello:dev
+    do    load hello:dev: bring hello:dev to the nodes  (after build hello:dev, network)
+    do    install: install release hello into hello  (after load hello:dev, api)
+    do    app: wait for the app  (after install, api)
+    do    routes: wait for the app's addresses  (after app, ingress ready)
+    --- exit code 0
+    ");
+    env.assert_untouched();
+}
+
+#[test]
+fn missing_images_are_pulled() {
+    let env = TestEnv::with_settings("name: hello\n");
+    env.engine.remove_image("docker.io/kindest/node:v1.34.3");
+    env.engine.remove_image("registry.k8s.io/ingress-nginx/controller:v1.11.0");
+    insta::assert_snapshot!(env.sandbox(&["up", "--dry-run"]), @"
+    do    image node: pull docker.io/kindest/node:v1.34.3
+    do    network: make the network
+    do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network, image node)
+    do    api: wait for the API server  (after network, image node)
+    do    nodes: wait for the nodes  (after cluster, api)
+    do    image ingress-nginx: pull registry.k8s.io/ingress-nginx/controller:v1.11.0
+    do    load ingress-nginx: bring its image to the node  (after network, image ingress-nginx)
+    do    ingress-nginx: install ingress-nginx  (after api)
+    do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
+    --- exit code 0
+    ");
+    env.assert_untouched();
+}
+
+#[test]
+fn an_addon_that_is_off_is_not_planned() {
+    let env = TestEnv::with_settings("name: hello\naddons: {ingress-nginx: false}\n");
+    insta::assert_snapshot!(env.sandbox(&["up", "--dry-run"]), @"
+    do    network: make the network
+    do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network)
+    do    api: wait for the API server  (after network)
+    do    nodes: wait for the nodes  (after cluster, api)
+    --- exit code 0
+    ");
+    env.assert_untouched();
+}
+
+#[test]
+fn with_json_the_plan_is_the_outcome() {
+    let env = TestEnv::with_settings("name: hello\naddons: {ingress-nginx: false}\n");
+    let out = env.sandbox(&["up", "--dry-run", "--json"]);
+    let lines = out.json_lines();
+    assert_eq!(lines.len(), 1, "{out}");
+    assert_eq!(lines[0]["event"], "outcome");
+    let steps = lines[0]["outcome"]["steps"].as_array().unwrap();
+    let ids: Vec<_> = steps.iter().map(|step| step["id"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["network", "cluster", "api", "nodes"]);
+    assert_eq!(out.stderr, "");
+    env.assert_untouched();
+}

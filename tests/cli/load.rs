@@ -1,0 +1,16 @@
+//! `sandbox load` before there is anything to load into.
+
+use crate::support::TestEnv;
+
+#[test]
+fn before_up_there_is_nothing_to_load_into() {
+    let env = TestEnv::with_settings("name: hello\nimages: [{ref: 'hello:dev'}]\n");
+    env.engine.add_image("hello:dev", "amd64");
+    insta::assert_snapshot!(env.sandbox(&["load"]), @"
+    --- stderr
+    error: sandbox `hello` is not up
+    hint: sandbox up
+    --- exit code 5
+    ");
+    env.assert_untouched();
+}

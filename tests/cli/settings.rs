@@ -1,0 +1,263 @@
+//! `sandbox.yaml`, environment and flags: what is wrong is told before anything is asked of
+//! Docker.
+
+use crate::support::TestEnv;
+use crate::support::output::Output;
+
+/// Runs `up` with this file and asserts that not even Docker was asked.
+fn up(file: &str) -> Output {
+    let env = TestEnv::with_settings(file);
+    let out = env.sandbox(&["up"]);
+    env.assert_untouched();
+    assert_eq!(env.engine.calls(), Vec::<String>::new());
+    out
+}
+
+#[test]
+fn an_unknown_key_has_a_position_and_a_suggestion() {
+    insta::assert_snapshot!(up("name: hello\nprofil: eks\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:2:1: there is no key `profil` here
+    hint: did you mean `profile`?
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn an_unknown_key_without_a_near_one_lists_those_there_are() {
+    insta::assert_snapshot!(up("name: hello\nports:\n  grpc: 1\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:3:3: there is no key `grpc` here
+    hint: the keys here are: http, https
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn a_wrong_type_has_a_position() {
+    insta::assert_snapshot!(up("name: hello\nports:\n  http: eighty\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:3:9: this is no whole number from 0 to 65535
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn a_port_out_of_range_has_a_position() {
+    insta::assert_snapshot!(up("ports: {http: 80800}\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:1:15: this is no whole number from 0 to 65535
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn a_map_where_a_list_belongs_has_a_position() {
+    insta::assert_snapshot!(up("images:\n  hello: {}\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:2:3: a list (lines that begin with `- `, or `[…]`) is expected here
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn a_missing_key_is_named() {
+    insta::assert_snapshot!(up("images:\n  - build: {}\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:2:5: the key `ref` is missing
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn a_key_given_twice_has_a_position() {
+    insta::assert_snapshot!(up("name: a\nprofile: eks\nname: b\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:3:1: the key `name` is given twice
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn broken_yaml_has_a_position() {
+    insta::assert_snapshot!(up("name: [x\nprofile: eks\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:1:7: text is expected here
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn a_tab_has_a_position() {
+    insta::assert_snapshot!(up("ports:\n\thttp: 80\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:2:2: tabs disallowed within this context (block indentation)
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn a_file_that_is_a_list_is_refused() {
+    insta::assert_snapshot!(up("- name: x\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:1:1: a map (lines of `key: value`) is expected here
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn a_duration_without_a_unit_has_a_position() {
+    insta::assert_snapshot!(up("app:\n  timeout: soon\n  chart: {path: chart}\n"), @r#"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:2:12: failed to parse input in the "friendly" duration format: expected duration to start with a unit value (a decimal integer) after an optional sign, but no integer was found
+    --- exit code 3
+    "#);
+}
+
+#[test]
+fn a_missing_chart_is_named() {
+    insta::assert_snapshot!(up("app:\n  chart:\n    path: chart\n    values: [local.yaml]\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml: app.chart.path: there is no chart in `$DIR/work/chart` (no Chart.yaml)
+    $DIR/work/sandbox.yaml: app.chart.values[0]: no file `$DIR/work/local.yaml`
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn a_missing_dockerfile_is_named() {
+    let env = TestEnv::with_settings("images: [{ref: 'hello:dev', build: {context: app}}]\n");
+    env.write("app/main.py", "");
+    insta::assert_snapshot!(env.sandbox(&["up"]), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml: images[0].build.dockerfile: no file `$DIR/work/app/Dockerfile`
+    --- exit code 3
+    ");
+    env.assert_untouched();
+}
+
+#[test]
+fn an_invalid_name_in_the_file_is_told_with_the_rule() {
+    insta::assert_snapshot!(up("name: My_App\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml: `My_App` is no valid name: 1 to 40 lower-case letters, digits and `-`, not at the ends
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn an_invalid_name_on_the_command_line_is_wrong_usage() {
+    let env = TestEnv::new();
+    insta::assert_snapshot!(env.sandbox(&["up", "--name", "a/../b"]), @"
+    --- stderr
+    error: flag --name: `a/../b` is no valid name: 1 to 40 lower-case letters, digits and `-`, not at the ends
+    --- exit code 2
+    ");
+    env.assert_untouched();
+}
+
+#[test]
+fn an_unknown_profile_names_the_known_ones() {
+    insta::assert_snapshot!(up("profile: gke\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml: there is no profile `gke`; there are: eks, minimal
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn an_unknown_kubernetes_version_says_what_there_is() {
+    insta::assert_snapshot!(up("kubernetes: '1.29'\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml: Kubernetes 1.29 is not in the catalogue; there is 1.34.3
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn an_unknown_image_source_in_the_environment_names_the_variable() {
+    let env = TestEnv::new().var("SANDBOX_IMAGES", "internet");
+    insta::assert_snapshot!(env.sandbox(&["up"]), @"
+    --- stderr
+    error: environment SANDBOX_IMAGES: `internet` is none of `auto`, `registry`, `packages`
+    --- exit code 3
+    ");
+    env.assert_untouched();
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let env = TestEnv::new();
+    insta::assert_snapshot!(env.sandbox(&["up", "--config", "other.yaml"]), @"
+    --- stderr
+    error: cannot read `other.yaml`
+      caused by: No such file or directory (os error 2)
+    --- exit code 3
+    ");
+    env.assert_untouched();
+}
+
+#[test]
+fn all_problems_of_checks_are_told_at_once() {
+    insta::assert_snapshot!(up("
+checks:
+  - name: a
+    http: {url: 'http://x.localhost/', expect: {body: '['}}
+  - name: b
+    http: {url: 'ftp://x'}
+  - name: b
+    http: {url: 'http://x', times: 2, expect: {distinct-bodies: 3}}
+"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml: checks[0].http.expect.body: `[`: error: unclosed character class
+    $DIR/work/sandbox.yaml: checks[1].http.url: `ftp://x` is no http(s) URL
+    $DIR/work/sandbox.yaml: checks[2].http.expect.distinct-bodies: 3 of 2 request(s) is impossible
+    $DIR/work/sandbox.yaml: checks[2].name: `b` is used twice
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn every_setting_is_shown_with_its_origin() {
+    let env =
+        TestEnv::with_settings("name: hello\nports: {http: 8000}\n").var("SANDBOX_PROFILE", "eks");
+    let out = env.sandbox(&["status", "--settings", "--images", "packages"]);
+    insta::assert_snapshot!(out, @"
+    name           hello            $DIR/work/sandbox.yaml
+    profile        eks              environment SANDBOX_PROFILE
+    kubernetes     1.34.3           built in
+    source         packages         flag --images
+    ports.http     8000             $DIR/work/sandbox.yaml
+    ports.https    first free       built in
+    --- exit code 0
+    ");
+    env.assert_untouched();
+    assert!(env.engine.calls().is_empty());
+}
+
+#[test]
+fn a_flag_beats_the_environment_and_that_beats_the_file() {
+    let env = TestEnv::with_settings("name: in-file\n").var("SANDBOX_NAME", "in-environment");
+    let row = |args: &[&str]| {
+        let out = env.sandbox(&[&["status", "--settings"], args].concat());
+        out.stdout.lines().next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(row(&[]), "name           in-environment   environment SANDBOX_NAME");
+    assert_eq!(row(&["--name", "in-flag"]), "name           in-flag          flag --name");
+}
+
+#[test]
+fn the_file_is_found_in_a_parent_folder_and_the_name_defaults_to_its_folder() {
+    let env = TestEnv::with_settings("profile: eks\n");
+    env.write("deep/er/nothing", "");
+    let out = env.sandbox(&["status", "--settings", "--config", "../work"]);
+    insta::assert_snapshot!(out, @"
+    name           work             built in
+    profile        eks              ../work/sandbox.yaml
+    kubernetes     1.34.3           built in
+    source         auto             built in
+    ports.http     first free       built in
+    ports.https    first free       built in
+    --- exit code 0
+    ");
+}
