@@ -34,7 +34,7 @@ pub struct Global {
     #[arg(long, global = true)]
     pub profile: Option<String>,
     /// Where third-party images come from: `auto`, `registry` or `packages`
-    #[arg(long, global = true, value_name = "SOURCE")]
+    #[arg(id = "source", long = "images", global = true, value_name = "SOURCE")]
     pub images: Option<String>,
     /// Print JSON lines on stdout instead of talk on stderr
     #[arg(long, global = true)]
@@ -48,10 +48,10 @@ pub struct Global {
 #[derive(Debug, Clone, Default, Args)]
 pub struct PortFlags {
     /// Port of 127.0.0.1 for plain HTTP [default: 8080, or the next free one]
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = port())]
     pub http_port: Option<u16>,
     /// Port of 127.0.0.1 for HTTPS [default: 8443, or the next free one]
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = port())]
     pub https_port: Option<u16>,
 }
 
@@ -137,6 +137,11 @@ impl Global {
             https_port: ports.https_port,
         }
     }
+}
+
+/// 0 would mean any port, which is what no flag means already.
+fn port() -> clap::builder::RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(1..)
 }
 
 /// The table of exit codes, for the help.

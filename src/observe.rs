@@ -124,10 +124,8 @@ async fn look_inside(place: &Place, record: Option<&Record>) -> (Api, Option<(In
     if !cluster.is_ready().await {
         return (Api::Silent, None);
     }
-    let identity = match tokio::time::timeout(API_PATIENCE, cluster.identity()).await {
-        Ok(Ok(identity)) => identity,
-        _ => return (Api::Silent, None),
-    };
+    let asked = tokio::time::timeout(API_PATIENCE, cluster.identity()).await;
+    let Ok(Ok(identity)) = asked else { return (Api::Silent, None) };
     match &record.identity {
         Some(known) if *known != identity => {
             let why = format!("another cluster answers at port {}", record.ports.api);

@@ -5,6 +5,7 @@
 
 pub mod cause;
 mod parts;
+pub mod settle;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -61,8 +62,11 @@ impl Rendered {
         let mut routes = BTreeSet::new();
         for document in documents(manifest) {
             let shown = document.source.unwrap_or("the rendered chart");
-            let value: Option<Value> = serde_saphyr::from_str(document.text)
-                .context(Kind::Settings, || format!("`{shown}` does not render to YAML"))?;
+            let value: Option<Value> = serde_saphyr::from_str(document.text).map_err(|error| {
+                // Its text shows the place already; its source would tell it again.
+                Error::new(Kind::Settings, format!("`{shown}` does not render to YAML"))
+                    .because(error.to_string())
+            })?;
             let Some(value) = value.filter(|value| !value.is_null()) else { continue };
             let kind = text(&value, "/kind");
             if kind.is_empty() || text(&value, "/apiVersion").is_empty() {

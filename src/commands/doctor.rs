@@ -51,11 +51,11 @@ pub(super) async fn run(world: &World, settings: &Settings) -> Result<Outcome> {
         Err(error) => findings.push(Finding::bad(&error)),
     }
     match world.kind().await {
-        Ok(_) => findings.push(Finding::good("kind")),
+        Ok(kind) => findings.push(Finding::good(format!("kind at {}", kind.program().display()))),
         Err(error) => findings.push(Finding::bad(&error)),
     }
     match world.helm().await {
-        Ok(_) => findings.push(Finding::good("helm")),
+        Ok(helm) => findings.push(Finding::good(format!("helm at {}", helm.program().display()))),
         Err(error) => findings.push(Finding::bad(&error)),
     }
     self::ports(world, settings, &mut findings);
@@ -127,7 +127,11 @@ fn ports(world: &World, settings: &Settings, findings: &mut Vec<Finding>) {
             let holder = ports::holder(port).unwrap_or_else(|| "another process".to_owned());
             let mark = if asked.is_some() { "BAD" } else { "warn" };
             let what = format!("port {port} is taken by {holder}");
-            let cures = vec!["the next free one is used, unless `ports:` names one".to_owned()];
+            let cure = match asked {
+                Some(_) => "stop it, or choose another port: `ports:`",
+                None => "none is needed: the next free one is used",
+            };
+            let cures = vec![cure.to_owned()];
             findings.push(Finding { mark, what, cures });
         }
     }

@@ -28,6 +28,7 @@ const ROUNDS: u32 = 3;
 pub(super) async fn run(world: &World, settings: &Settings, all: bool) -> Result<Outcome> {
     let names =
         if all { Place::all(&world.state_root()?) } else { vec![settings.name.value.clone()] };
+    let several = names.len() > 1;
     let mut text = String::new();
     let mut inventories = Vec::new();
     let mut first_failure = None;
@@ -41,7 +42,9 @@ pub(super) async fn run(world: &World, settings: &Settings, all: bool) -> Result
             }
             // The others still go; the first failure is told at the end.
             Err(error) => {
-                world.events.warn(format!("{}: {error}", settings.name.value));
+                if several {
+                    world.events.warn(format!("{}: {error}", settings.name.value));
+                }
                 first_failure = first_failure.or(Some(error));
             }
         }
@@ -59,7 +62,7 @@ pub(super) async fn one(world: &World, settings: &Settings) -> Result<Outcome> {
     let _lock = Lock::take(&place, "sandbox down")?;
     let docker = world.docker()?;
     docker.info().await?;
-    kind::end_orphans(&name.cluster()).await;
+    kind::end_orphans(&name.cluster(), &place.dir()).await;
     let mut removed = Removed::default();
     for round in 1..=ROUNDS {
         let (present, record) = look(&docker, &place).await?;
@@ -134,7 +137,7 @@ impl Removed {
             return format!("sandbox {name}: there is nothing of it\n");
         }
         format!(
-            "sandbox {name} is gone: {} node(s), {} volume(s), {} network removed; nothing is left\n",
+            "sandbox {name} is gone: {} node(s), {} volume(s), {} network(s) removed; nothing is left\n",
             self.nodes.len(),
             self.volumes.len(),
             usize::from(self.network),

@@ -55,8 +55,10 @@ pub async fn run(world: &World, cli: &Cli) -> Result<Outcome> {
             test::run(world, &settings()?, &options).await
         }
         Command::Down { all } => down::run(world, &down_settings(world, cli)?, *all).await,
-        Command::Status { settings: show } => status::run(world, &settings()?, *show).await,
-        Command::Doctor => doctor::run(world, &settings()?).await,
+        Command::Status { settings: show } => {
+            interruptible(&world.cancel, status::run(world, &settings()?, *show)).await
+        }
+        Command::Doctor => interruptible(&world.cancel, doctor::run(world, &settings()?)).await,
         Command::Load { images } => load::run(world, &settings()?, images).await,
         Command::Kubeconfig { raw } => kubeconfig::run(world, &down_settings(world, cli)?, *raw),
         Command::Images(command) => images::run(world, &settings()?, command).await,

@@ -20,6 +20,8 @@ use crate::report::event::Event;
 use crate::settings::Settings;
 use crate::state::{Lock, Place, Record};
 use crate::steps::{Cx, Observed};
+use crate::tools::helm::HelmTool;
+use crate::tools::kind::KindTool;
 use crate::world::World;
 
 /// What the flags say.
@@ -71,22 +73,8 @@ pub(super) async fn carry_out(
     facts: &Facts,
     plan: &Plan,
 ) -> Result<Record> {
-    let needs = |wanted: fn(&Action) -> bool| plan.steps.iter().any(|step| wanted(&step.action));
-    let needs_helm =
-        needs(|action| matches!(action, Action::InstallApp | Action::RecoverRelease(_)));
-    let kind = if needs(|action| *action == Action::CreateCluster) {
-        Some(world.kind().await?)
-    } else {
-        None
-    };
-    let helm = if needs_helm { Some(world.helm().await?) } else { None };
-    let rendered = match (&settings.app, &helm) {
-        (Some(app), Some(helm)) => {
-            let manifest = helm.template(app, &settings.kubernetes.value).await?;
-            Some(Rendered::read(&manifest, &app.namespace)?)
-        }
-        _ => None,
-    };
+    let Tools { kind, helm, rendered } =
+        interruptible(&world.cancel, tools(world, settings, plan)).await?;
     let cx = Cx {
         world,
         settings,
@@ -110,6 +98,34 @@ pub(super) async fn carry_out(
             Err(unsaved) => error.hint(format!("no evidence could be saved: {unsaved}")),
         }),
     }
+}
+
+/// What a plan needs beside Docker.
+struct Tools {
+    kind: Option<KindTool>,
+    helm: Option<HelmTool>,
+    rendered: Option<Rendered>,
+}
+
+/// Looks for the programs and renders the chart, before anything is made.
+async fn tools(world: &World, settings: &Settings, plan: &Plan) -> Result<Tools> {
+    let needs = |wanted: fn(&Action) -> bool| plan.steps.iter().any(|step| wanted(&step.action));
+    let needs_helm =
+        needs(|action| matches!(action, Action::InstallApp | Action::RecoverRelease(_)));
+    let kind = if needs(|action| *action == Action::CreateCluster) {
+        Some(world.kind().await?)
+    } else {
+        None
+    };
+    let helm = if needs_helm { Some(world.helm().await?) } else { None };
+    let rendered = match (&settings.app, &helm) {
+        (Some(app), Some(helm)) => {
+            let manifest = helm.template(app, &settings.kubernetes.value).await?;
+            Some(Rendered::read(&manifest, &app.namespace)?)
+        }
+        _ => None,
+    };
+    Ok(Tools { kind, helm, rendered })
 }
 
 /// Refuses what cannot work on this machine before anything is made.

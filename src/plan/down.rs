@@ -33,8 +33,9 @@ pub fn down(name: &Name, present: &Present) -> Result<Plan> {
         )
         .because(Error::new(Kind::Refused, why.clone()))
         .hint(format!(
-            "to remove it all the same: kind delete cluster --name {}",
-            name.cluster()
+            "to remove it all the same: kind delete cluster --name {}; docker network rm {}",
+            name.cluster(),
+            name.network()
         )));
     }
     let mut plan = Plan::default();

@@ -63,6 +63,7 @@ pub enum Api {
 
 /// What is in the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of one thing")]
 pub struct Inside {
     /// Whether all nodes are ready.
     pub nodes_ready: bool,

@@ -119,9 +119,8 @@ fn cluster_state(settings: &Settings, catalogue: &Catalogue, facts: &Facts) -> C
 /// Refuses to work on something that is not provably ours.
 pub(super) fn refuse_foreign(settings: &Settings, facts: &Facts) -> Result<()> {
     let name = &settings.name.value;
-    let why = match (&facts.owner, &facts.api) {
-        (Owner::Foreign(why), _) | (_, Api::Foreign(why)) => why,
-        _ => return Ok(()),
+    let ((Owner::Foreign(why), _) | (_, Api::Foreign(why))) = (&facts.owner, &facts.api) else {
+        return Ok(());
     };
     Err(Error::new(
         Kind::Refused,
@@ -129,7 +128,11 @@ pub(super) fn refuse_foreign(settings: &Settings, facts: &Facts) -> Result<()> {
     )
     .because(Error::new(Kind::Refused, why.clone()))
     .hint("use another name: --name NAME, or `name:` in sandbox.yaml")
-    .hint(format!("or remove it yourself: kind delete cluster --name {}", name.cluster())))
+    .hint(format!(
+        "or remove it yourself: kind delete cluster --name {}; docker network rm {}",
+        name.cluster(),
+        name.network()
+    )))
 }
 
 fn refuse_taken_ports(facts: &Facts) -> Result<()> {

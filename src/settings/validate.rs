@@ -25,6 +25,11 @@ pub(super) fn all(settings: &Settings) -> Result<()> {
             problems.push(format!("checks[{index}].name: `{}` is used twice", check.name));
         }
     }
+    for (key, port) in [("http", settings.http_port.value), ("https", settings.https_port.value)] {
+        if port == Some(0) {
+            problems.push(format!("ports.{key}: 0 is no port; leave it out for any free one"));
+        }
+    }
     if let (Some(http), Some(https)) = (settings.http_port.value, settings.https_port.value)
         && http == https
     {
@@ -105,6 +110,7 @@ fn check(check: &Check, path: &str, problems: &mut Vec<String>) {
     for (key, pattern) in bodies.chain(headers) {
         if let Err(error) = regex::Regex::new(pattern) {
             let why = error.to_string().lines().last().unwrap_or_default().to_owned();
+            let why = why.trim_start_matches("error: ");
             problems.push(format!("{path}.http.expect.{key}: `{pattern}`: {why}"));
         }
     }

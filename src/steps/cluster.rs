@@ -58,7 +58,8 @@ impl Cx<'_> {
             let ports = self.with_record(|record| record.ports)?;
             let config = kind_config(self.settings, image, ports);
             let progress = |title| events.progress(title);
-            let created = program.create(&config, &name.network(), progress).await;
+            let created =
+                program.create(&config, &name.network(), &self.place.dir(), progress).await;
             match created {
                 Ok(()) => break,
                 Err(error) if attempt < PORT_ATTEMPTS && kind::is_port_clash(&error) => {
@@ -162,13 +163,13 @@ impl Cx<'_> {
     pub(super) async fn remove_remains(&self) -> Result<String> {
         let facts = self.facts()?;
         let cluster = self.settings.name.value.cluster();
-        kind::end_orphans(&cluster).await;
+        kind::end_orphans(&cluster, &self.place.dir()).await;
         // What is there now, not what was there before the orphan ended.
         let nodes = self.docker.nodes(&cluster).await?;
         let removals = nodes.iter().map(|node| self.docker.remove_node(node));
         futures::future::try_join_all(removals).await?;
         if let Some(network) = &facts.network {
-            self.docker.remove_network(&network.id).await?;
+            self.docker.remove_network(network).await?;
         }
         Ok(format!("{} node(s)", nodes.len()))
     }

@@ -28,7 +28,7 @@ impl Cx<'_> {
 
     pub(super) async fn remove_network(&self) -> Result<String> {
         if let Observed::Down { network: Some(network), .. } = self.observed {
-            self.docker.remove_network(&network.id).await?;
+            self.docker.remove_network(network).await?;
         }
         Ok(String::new())
     }

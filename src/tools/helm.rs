@@ -30,6 +30,12 @@ impl HelmTool {
         Self { program, env }
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Its version.
     ///
     /// # Errors

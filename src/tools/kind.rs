@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -109,6 +109,12 @@ impl KindTool {
         Self { program, env }
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Its version.
     ///
     /// # Errors
@@ -128,8 +134,8 @@ impl KindTool {
 
     /// Makes a cluster on that Docker network; `progress` gets each step's title.
     ///
-    /// kind's own kubeconfig goes to a throw-away file: the user's is never touched. kind is not
-    /// told to wait, as it would do so in a busy loop and take running out of time for success.
+    /// kind's own kubeconfig goes to a throw-away file in `folder`: the user's is never touched,
+    /// and the path tells whose create it is. kind is not told to wait, as it would do so in a busy loop and take running out of time for success.
     ///
     /// # Errors
     /// [`Kind::Cluster`] with kind's last words.
@@ -137,10 +143,12 @@ impl KindTool {
         &self,
         config: &ClusterConfig,
         network: &str,
+        folder: &Path,
         mut progress: impl FnMut(String) + Send,
     ) -> Result<()> {
-        let scratch = tempfile::tempdir()
-            .context(Kind::Machine, || "cannot make a temporary folder".to_owned())?;
+        let scratch = tempfile::tempdir_in(folder).context(Kind::Machine, || {
+            format!("cannot make a temporary folder in `{}`", folder.display())
+        })?;
         let mut said = Vec::new();
         Cmd::new(&self.program, "create the cluster")
             .args(["create", "cluster", "--name", &config.name, "--config", "-"])
@@ -191,17 +199,17 @@ fn reason(said: &[String]) -> Option<String> {
     docker.or(kind).map(|line| line.trim().to_owned())
 }
 
-/// Ends every `kind create cluster` for that cluster that outlived the program which started it,
+/// Ends every `kind create cluster` with this `folder` that outlived the program which started it,
 /// with its children, and waits until they are gone; returns how many there were. Without this, a
 /// create that was orphaned by a kill would go on making what is being removed.
-pub async fn end_orphans(cluster: &str) -> usize {
-    let orphans = orphans(cluster);
+pub async fn end_orphans(cluster: &str, folder: &Path) -> usize {
+    let orphans = orphans(cluster, folder);
     for pid in &orphans {
         // Gone already is as good.
         let _ = kill_process_group(*pid, Signal::KILL);
     }
     let gone = || async {
-        let left = self::orphans(cluster).len();
+        let left = self::orphans(cluster, folder).len();
         if left == 0 { Ok(()) } else { Err(format!("{left} still run")) }
     };
     // Only a process that cannot be killed stays; removing goes on all the same.
@@ -209,24 +217,27 @@ pub async fn end_orphans(cluster: &str) -> usize {
     orphans.len()
 }
 
-fn orphans(cluster: &str) -> Vec<Pid> {
+fn orphans(cluster: &str, folder: &Path) -> Vec<Pid> {
     let own = std::process::id();
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     processes
         .filter_map(|entry| {
             let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
             let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-            let ours = pid != own && creates(&String::from_utf8_lossy(&line), cluster);
+            let ours = pid != own && creates(&String::from_utf8_lossy(&line), cluster, folder);
             ours.then(|| Pid::from_raw(i32::try_from(pid).ok()?))?
         })
         .collect()
 }
 
-/// Whether a command line, as the kernel shows it, is ours for that cluster.
-fn creates(line: &str, cluster: &str) -> bool {
+/// Whether a command line, as the kernel shows it, is for that cluster and of that folder: a
+/// create of the same name by someone else is left alone.
+fn creates(line: &str, cluster: &str, folder: &Path) -> bool {
     let words: Vec<&str> = line.split('\0').collect();
     words.windows(4).any(|words| *words == ["create", "cluster", "--name", cluster])
-        && words.contains(&"--retain")
+        && words
+            .windows(2)
+            .any(|words| words[0] == "--kubeconfig" && Path::new(words[1]).starts_with(folder))
 }
 
 /// The version in `kind v0.31.0 go1.26.1 linux/amd64`.
@@ -258,10 +269,10 @@ mod tests {
 
     #[test]
     fn only_our_own_create_of_that_cluster_is_an_orphan() {
-        let line = "kind\0create\0cluster\0--name\0sandbox-a\0--config\0-\0--retain\0";
-        assert!(creates(line, "sandbox-a"));
-        assert!(!creates(line, "sandbox-b"));
-        assert!(!creates(&line.replace("--retain", "-v"), "sandbox-a"));
+        let line = "kind\0create\0cluster\0--name\0sandbox-a\0--kubeconfig\0/s/a/.tmp1/config\0";
+        assert!(creates(line, "sandbox-a", Path::new("/s/a")));
+        assert!(!creates(line, "sandbox-b", Path::new("/s/a")));
+        assert!(!creates(line, "sandbox-a", Path::new("/other/a")));
     }
 
     #[test]

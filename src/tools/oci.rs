@@ -212,7 +212,7 @@ impl Splitter {
             } else {
                 Vec::new()
             };
-            self.forward(&nodes, header);
+            self.forward(&nodes, &header);
             let padding = (512 - (size % 512)) % 512;
             let keep = path == "index.json";
             let mut left = size;
@@ -223,12 +223,12 @@ impl Splitter {
                 if keep {
                     self.index.extend_from_slice(&piece);
                 }
-                self.forward(&nodes, Bytes::from(piece));
+                self.forward(&nodes, &Bytes::from(piece));
             }
-            self.forward(&nodes, Bytes::from(vec![0; usize::try_from(padding).unwrap_or(0)]));
+            self.forward(&nodes, &Bytes::from(vec![0; usize::try_from(padding).unwrap_or(0)]));
         }
         let everyone: Vec<usize> = (0..self.out.len()).collect();
-        self.forward(&everyone, Bytes::from_static(&[0; 1024]));
+        self.forward(&everyone, &Bytes::from_static(&[0; 1024]));
         Ok(Split { counts: self.counts, index: self.index })
     }
 
@@ -246,7 +246,7 @@ impl Splitter {
         nodes
     }
 
-    fn forward(&self, nodes: &[usize], piece: Bytes) {
+    fn forward(&self, nodes: &[usize], piece: &Bytes) {
         if piece.is_empty() {
             return;
         }

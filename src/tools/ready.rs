@@ -34,6 +34,7 @@ pub type Changes<'a> = BoxStream<'a, ()>;
 
 /// Watches a kind of object; the store always holds the newest state, and each change is one
 /// item of the stream. A broken watch starts again by itself.
+#[must_use]
 pub fn watch<K>(api: Api<K>, config: watcher::Config) -> (Store<K>, Changes<'static>)
 where
     K: kube::Resource + Clone + DeserializeOwned + Debug + Send + Sync + 'static,

@@ -41,7 +41,7 @@ pub async fn probe(port: u16, route: &Route) -> Result<(), String> {
 
 fn judge(answer: &str) -> Result<(), String> {
     let status = answer.split_whitespace().nth(1).unwrap_or_default();
-    let from_nginx = answer.contains("<center>nginx</center>");
+    let from_nginx = answer.contains("<hr><center>nginx");
     match status {
         "" => Err("the connection was closed without an answer".to_owned()),
         "404" if from_nginx => Err("404: the ingress controller does not know the host".to_owned()),
@@ -62,7 +62,7 @@ mod tests {
         assert!(judge("HTTP/1.1 200 OK\r\n\r\n").is_ok());
         let page = "HTTP/1.1 404 Not Found\r\n\r\n<hr><center>nginx</center>";
         assert!(judge(page).unwrap_err().contains("does not know"));
-        assert!(judge("HTTP/1.1 503 X\r\n\r\n<hr><center>nginx</center>").is_err());
+        assert!(judge("HTTP/1.1 503 X\r\n\r\n<hr><center>nginx/1.26.3</center>").is_err());
         assert!(judge("").is_err());
     }
 }

@@ -74,7 +74,7 @@ fn a_port_that_is_none_is_refused() {
     let env = TestEnv::new();
     insta::assert_snapshot!(env.sandbox(&["up", "--http-port", "80800"]), @"
     --- stderr
-    error: invalid value '80800' for '--http-port <PORT>': 80800 is not in 0..=65535
+    error: invalid value '80800' for '--http-port <PORT>': 80800 is not in 1..=65535
 
     For more information, try '--help'.
     --- exit code 2

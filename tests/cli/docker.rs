@@ -1,5 +1,6 @@
 //! A Docker engine that is absent, far away, silent or broken.
 
+use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
 use crate::support::TestEnv;
@@ -15,6 +16,23 @@ fn no_engine_is_told_with_the_socket() {
     --- stderr
     error: no Docker engine answers at `unix://$DIR/docker.sock`
       caused by: Socket not found: $DIR/docker.sock
+    hint: start Docker; in a checkout, scripts/engine installs and starts one on Debian
+    --- exit code 4
+    ");
+    env.assert_untouched();
+}
+
+#[test]
+fn a_socket_that_nobody_listens_on_is_told() {
+    let env = TestEnv::with_settings(SETTINGS);
+    env.engine.stop();
+    // The file of a socket outlives its listener.
+    drop(UnixListener::bind(env.path("docker.sock")).unwrap());
+    insta::assert_snapshot!(env.sandbox(&["up"]), @"
+    --- stderr
+    error: no Docker engine answers at `unix://$DIR/docker.sock`
+      caused by: Error in the hyper legacy client: client error (Connect)
+      caused by: Connection refused (os error 111)
     hint: start Docker; in a checkout, scripts/engine installs and starts one on Debian
     --- exit code 4
     ");
@@ -81,7 +99,6 @@ fn down_does_not_wait_for_ever_either() {
     env.engine.trouble("GET /networks", Trouble::Hang);
     insta::assert_snapshot!(env.sandbox(&["down"]), @"
     --- stderr
-    [TIME] ! hello: docker did not inspect network `sandbox-hello` within 10s
     error: docker did not inspect network `sandbox-hello` within 10s
     hint: sandbox doctor
     --- exit code 4
@@ -95,9 +112,9 @@ fn an_engine_in_trouble_is_quoted() {
     env.engine.trouble("GET /info", Trouble::Fail(500, "database is locked"));
     insta::assert_snapshot!(env.sandbox(&["up"]), @"
     --- stderr
-    error: no Docker engine answers at `unix://$DIR/docker.sock`
+    error: the Docker engine at `unix://$DIR/docker.sock` is in trouble
       caused by: Docker responded with status code 500: database is locked
-    hint: start Docker; in a checkout, scripts/engine installs and starts one on Debian
+    hint: look into its log, or start it again
     --- exit code 4
     ");
     env.assert_untouched();

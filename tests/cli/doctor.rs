@@ -19,7 +19,7 @@ fn everything_in_the_way_is_told_at_once() {
         .without_program("kind")
         .helm(Answer::to("version").prints("v3.19.0+g3d8990f\n"));
     env.engine.remove_image("docker.io/kindest/node:v1.34.3");
-    let out = env.sandbox(&["doctor"]).with(&taken, "$TAKEN").with(free, "$FREE");
+    let out = env.sandbox(&["doctor"]).with(&taken, "$TAKEN").with(&free, "$FREE");
     insta::assert_snapshot!(out.without_lines(MACHINE), @"
     ok   Docker engine 26.1.5 (amd64, cgroup v2)
     warn image docker.io/kindest/node:v1.34.3 is missing: `up` will pull it
@@ -31,7 +31,7 @@ fn everything_in_the_way_is_told_at_once() {
     BAD  `$DIR/bin/helm` is helm 3.19.0+g3d8990f; 4.0.0 or newer, below 5.0.0, is needed
          cure: scripts/tools fetches or builds it and prints the folder to put first on PATH
     BAD  port $TAKEN is taken by THIS-TEST (pid PID)
-         cure: the next free one is used, unless `ports:` names one
+         cure: stop it, or choose another port: `ports:`
     ok   port $FREE is free
     --- exit code 4
     ");
@@ -49,8 +49,8 @@ fn without_an_engine_the_rest_is_told_all_the_same() {
     insta::assert_snapshot!(out.without_lines("^(ok|BAD|warn) +port 1 |cure: the next free"), @"
     BAD  no Docker engine answers at `unix://$DIR/docker.sock`: Socket not found: $DIR/docker.sock
          cure: start Docker; in a checkout, scripts/engine installs and starts one on Debian
-    ok   kind
-    ok   helm
+    ok   kind at $DIR/bin/kind
+    ok   helm at $DIR/bin/helm
     ok   port $FREE is free
     --- exit code 4
     ");

@@ -35,10 +35,9 @@ fn a_kind_cluster_of_that_name_that_is_not_ours_is_left_alone() {
     env.engine.add_node("sandbox-hello-control-plane", "sandbox-hello", &network);
     insta::assert_snapshot!(env.sandbox(&["down"]).without_lines(BESIDE), @"
     --- stderr
-    [TIME] ! hello: `sandbox-hello` is not provably ours; nothing was touched
     error: `sandbox-hello` is not provably ours; nothing was touched
       caused by: node `sandbox-hello-control-plane` is not on the network of this sandbox
-    hint: to remove it all the same: kind delete cluster --name sandbox-hello
+    hint: to remove it all the same: kind delete cluster --name sandbox-hello; docker network rm sandbox-hello
     --- exit code 8
     ");
     env.assert_untouched();
@@ -48,7 +47,7 @@ fn a_kind_cluster_of_that_name_that_is_not_ours_is_left_alone() {
 fn nodes_go_first_and_the_record_goes_last() {
     let env = half_made();
     insta::assert_snapshot!(env.sandbox(&["down"]).without_lines(BESIDE), @"
-    sandbox hello is gone: 1 node(s), 1 volume(s), 1 network removed; nothing is left
+    sandbox hello is gone: 1 node(s), 1 volume(s), 1 network(s) removed; nothing is left
     --- stderr
     [TIME] sandbox hello: down
     [TIME] … nodes: remove 1 node(s) and their volumes
@@ -72,7 +71,7 @@ fn without_its_record_a_sandbox_is_still_removed() {
     let env = half_made();
     std::fs::remove_dir_all(env.state("hello")).unwrap();
     insta::assert_snapshot!(env.sandbox(&["down"]).without_lines(BESIDE), @"
-    sandbox hello is gone: 1 node(s), 1 volume(s), 1 network removed; nothing is left
+    sandbox hello is gone: 1 node(s), 1 volume(s), 1 network(s) removed; nothing is left
     --- stderr
     [TIME] sandbox hello: down
     [TIME] … nodes: remove 1 node(s) and their volumes
@@ -121,7 +120,6 @@ fn a_node_that_cannot_be_removed_is_told_and_the_record_stays() {
     [TIME] ✗ nodes (TIME): docker failed to remove node `sandbox-hello-control-plane`
     [TIME] … nodes: remove 1 node(s) and their volumes
     [TIME] ✗ nodes (TIME): docker failed to remove node `sandbox-hello-control-plane`
-    [TIME] ! hello: docker failed to remove node `sandbox-hello-control-plane`
     error: docker failed to remove node `sandbox-hello-control-plane`
       caused by: Docker responded with status code 409: removal of container is already in progress
     --- exit code 4
@@ -151,15 +149,34 @@ fn a_network_that_others_use_is_told_and_the_record_stays() {
     [TIME] … nodes: remove 1 node(s) and their volumes
     [TIME] ✓ nodes (TIME)
     [TIME] … network: remove the network
-    [TIME] ✗ network (TIME): docker failed to remove network `network1`
+    [TIME] ✗ network (TIME): docker failed to remove network `sandbox-hello`
     [TIME] … network: remove the network
-    [TIME] ✗ network (TIME): docker failed to remove network `network1`
+    [TIME] ✗ network (TIME): docker failed to remove network `sandbox-hello`
     [TIME] … network: remove the network
-    [TIME] ✗ network (TIME): docker failed to remove network `network1`
-    [TIME] ! hello: docker failed to remove network `network1`
-    error: docker failed to remove network `network1`
+    [TIME] ✗ network (TIME): docker failed to remove network `sandbox-hello`
+    error: docker failed to remove network `sandbox-hello`
       caused by: Docker responded with status code 403: network sandbox-hello has active endpoints
     --- exit code 4
     ");
     assert_eq!(env.record("hello")["phase"], "removing");
+}
+
+#[test]
+fn with_all_a_failure_keeps_nobody_else_standing() {
+    let env = half_made();
+    assert_eq!(env.sandbox(&["up", "--name", "other"]).code(), Some(5));
+    let network = env.engine.network_id("sandbox-hello");
+    env.engine.trouble(&format!("DELETE /networks/{network}"), Trouble::Fail(403, "in use"));
+    let out = env.sandbox(&["down", "--all"]).without_lines(r"\] [….✓✗] ");
+    insta::assert_snapshot!(out, @"
+    --- stderr
+    [TIME] sandbox hello: down
+    [TIME] ! hello: docker failed to remove network `sandbox-hello`
+    [TIME] sandbox other: down
+    error: docker failed to remove network `sandbox-hello`
+      caused by: Docker responded with status code 403: in use
+    --- exit code 4
+    ");
+    assert_eq!(env.engine.inventory(), ["network sandbox-hello"]);
+    assert_eq!(env.state_entries(), ["hello"]);
 }

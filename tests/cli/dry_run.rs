@@ -51,11 +51,11 @@ fn missing_images_are_pulled() {
     env.engine.remove_image("registry.k8s.io/ingress-nginx/controller:v1.11.0");
     insta::assert_snapshot!(env.sandbox(&["up", "--dry-run"]), @"
     do    image node: pull docker.io/kindest/node:v1.34.3
-    do    network: make the network
-    do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network, image node)
-    do    api: wait for the API server  (after network, image node)
-    do    nodes: wait for the nodes  (after cluster, api)
     do    image ingress-nginx: pull registry.k8s.io/ingress-nginx/controller:v1.11.0
+    do    network: make the network  (after image node, image ingress-nginx)
+    do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network)
+    do    api: wait for the API server  (after network)
+    do    nodes: wait for the nodes  (after cluster, api)
     do    load ingress-nginx: bring its image to the node  (after network, image ingress-nginx)
     do    ingress-nginx: install ingress-nginx  (after api)
     do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)

@@ -59,3 +59,38 @@ fn down_goes_on_after_the_first_interruption_and_leaves_at_the_second() {
     // The record is still there for the next `down`.
     assert_eq!(env.record("hello")["phase"], "creating");
 }
+
+#[test]
+fn an_interrupted_rendering_leaves_nothing() {
+    let env = TestEnv::with_settings("name: hello\napp: {chart: {path: chart}}\n")
+        .helm(Answer::to("template").hangs());
+    env.write("chart/Chart.yaml", "name: hello\n");
+    let running = env.start(&["up"]);
+    let call = env.wait_for_call("template");
+    running.interrupt();
+    let since = Instant::now();
+    let out = running.wait();
+    assert_eq!(out.code(), Some(130), "{out}");
+    assert!(since.elapsed() < Duration::from_secs(10), "{:?}", since.elapsed());
+    wait_until_gone(call.pid);
+    env.assert_untouched();
+}
+
+#[test]
+fn a_look_at_a_silent_engine_can_be_interrupted() {
+    let env = TestEnv::with_settings(SETTINGS);
+    env.engine.trouble("GET /info", Trouble::Hang);
+    for command in ["status", "doctor", "up"] {
+        let before = env.engine.calls().len();
+        let running = env.start(&[command]);
+        while env.engine.calls().len() == before {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        running.interrupt();
+        let since = Instant::now();
+        let out = running.wait();
+        assert_eq!(out.code(), Some(130), "{command}: {out}");
+        assert!(since.elapsed() < Duration::from_secs(5), "{command}: {:?}", since.elapsed());
+    }
+    env.assert_untouched();
+}

@@ -14,3 +14,16 @@ fn before_up_there_is_nothing_to_load_into() {
     ");
     env.assert_untouched();
 }
+
+#[test]
+fn an_image_that_is_not_in_the_settings_is_wrong_usage() {
+    let env = TestEnv::with_settings("name: hello\nimages: [{ref: 'hello:dev'}]\n");
+    insta::assert_snapshot!(env.sandbox(&["load", "hallo:dev"]), @"
+    --- stderr
+    error: `hallo:dev` is none of the images of $DIR/work/sandbox.yaml
+    hint: the images are: hello:dev
+    --- exit code 2
+    ");
+    env.assert_untouched();
+    assert!(env.engine.calls().is_empty());
+}

@@ -13,6 +13,7 @@ mod dry_run;
 mod images;
 mod interrupt;
 mod json;
+mod layers;
 mod load;
 mod settings;
 mod state;

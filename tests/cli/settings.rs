@@ -52,6 +52,15 @@ fn a_port_out_of_range_has_a_position() {
 }
 
 #[test]
+fn port_zero_is_no_port() {
+    insta::assert_snapshot!(up("ports: {http: 0}\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml: ports.http: 0 is no port; leave it out for any free one
+    --- exit code 3
+    ");
+}
+
+#[test]
 fn a_map_where_a_list_belongs_has_a_position() {
     insta::assert_snapshot!(up("images:\n  hello: {}\n"), @"
     --- stderr
@@ -209,7 +218,7 @@ checks:
     http: {url: 'http://x', times: 2, expect: {distinct-bodies: 3}}
 "), @"
     --- stderr
-    error: $DIR/work/sandbox.yaml: checks[0].http.expect.body: `[`: error: unclosed character class
+    error: $DIR/work/sandbox.yaml: checks[0].http.expect.body: `[`: unclosed character class
     $DIR/work/sandbox.yaml: checks[1].http.url: `ftp://x` is no http(s) URL
     $DIR/work/sandbox.yaml: checks[2].http.expect.distinct-bodies: 3 of 2 request(s) is impossible
     $DIR/work/sandbox.yaml: checks[2].name: `b` is used twice

@@ -47,8 +47,9 @@ fn a_damaged_record_says_what_to_do_and_that_works() {
     --- exit code 5
     ");
     assert!(env.engine.changes().is_empty());
+    assert_eq!(env.sandbox(&["status"]).code(), Some(5));
     insta::assert_snapshot!(env.sandbox(&["down", "--name", "hello"]).without_lines(BESIDE), @"
-    sandbox hello is gone: 0 node(s), 0 volume(s), 0 network removed; nothing is left
+    sandbox hello is gone: 0 node(s), 0 volume(s), 0 network(s) removed; nothing is left
     --- stderr
     [TIME] sandbox hello: down
     [TIME] … state: remove the record and the kubeconfig
@@ -119,7 +120,7 @@ fn a_kill_after_the_network_is_finished_by_the_next_run() {
     --- exit code 0
     ");
     insta::assert_snapshot!(env.sandbox(&["down"]).without_lines(BESIDE), @"
-    sandbox hello is gone: 0 node(s), 0 volume(s), 1 network removed; nothing is left
+    sandbox hello is gone: 0 node(s), 0 volume(s), 1 network(s) removed; nothing is left
     --- stderr
     [TIME] sandbox hello: down
     [TIME] … network: remove the network

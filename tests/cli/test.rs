@@ -66,7 +66,7 @@ fn a_sandbox_of_its_own_is_removed_when_it_cannot_be_made() {
     [TIME] ✓ state (TIME)
     error: could not create cluster `sandbox-hello-tID`
       caused by: ERROR: no such luck
-      caused by: `kind create cluster --name sandbox-hello-tID --config - --retain --kubeconfig $DIR/tmp/TMP/config` exited with code 1
+      caused by: `kind create cluster --name sandbox-hello-tID --config - --retain --kubeconfig $DIR/state/hello-tID/TMP/config` exited with code 1
     hint: run the same command again: it starts over from what is there
     hint: `sandbox doctor` looks for the usual causes
     hint: evidence is in $DIR/work/.sandbox/diagnostics/hello-tID-STAMP

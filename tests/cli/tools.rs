@@ -186,7 +186,6 @@ fn a_chart_that_renders_to_no_yaml_names_the_template() {
       3 | apiVersion: v1
       4 | kind: [
         |       ^ unclosed bracket '['
-      caused by: unclosed bracket '[' at line 4, column 7
     --- exit code 3
     ");
     env.assert_untouched();

@@ -1,9 +1,11 @@
 //! `sandbox up`: what it refuses before it makes anything, and what it leaves when it fails.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 
 use serde_json::json;
 
+use crate::support::env::{Call, runs};
 use crate::support::output::BESIDE;
 use crate::support::{Answer, TestEnv};
 
@@ -99,7 +101,7 @@ fn a_kind_cluster_of_that_name_that_is_not_ours_is_left_alone() {
     error: `sandbox-hello` exists and is not provably ours; nothing was touched
       caused by: node `sandbox-hello-control-plane` is not on the network of this sandbox
     hint: use another name: --name NAME, or `name:` in sandbox.yaml
-    hint: or remove it yourself: kind delete cluster --name sandbox-hello
+    hint: or remove it yourself: kind delete cluster --name sandbox-hello; docker network rm sandbox-hello
     --- exit code 8
     ");
     env.assert_untouched();
@@ -114,7 +116,7 @@ fn a_network_of_that_name_that_is_not_ours_is_left_alone() {
     error: `sandbox-hello` exists and is not provably ours; nothing was touched
       caused by: network `sandbox-hello` does not carry this sandbox's labels
     hint: use another name: --name NAME, or `name:` in sandbox.yaml
-    hint: or remove it yourself: kind delete cluster --name sandbox-hello
+    hint: or remove it yourself: kind delete cluster --name sandbox-hello; docker network rm sandbox-hello
     --- exit code 8
     ");
     env.assert_untouched();
@@ -135,7 +137,7 @@ fn a_sandbox_of_another_user_is_left_alone() {
     error: `sandbox-hello` exists and is not provably ours; nothing was touched
       caused by: network `sandbox-hello` belongs to the state folder `/home/other/.local/state/sandbox`
     hint: use another name: --name NAME, or `name:` in sandbox.yaml
-    hint: or remove it yourself: kind delete cluster --name sandbox-hello
+    hint: or remove it yourself: kind delete cluster --name sandbox-hello; docker network rm sandbox-hello
     --- exit code 8
     ");
     env.assert_untouched();
@@ -159,7 +161,7 @@ fn a_kind_that_fails_leaves_an_intent_and_the_next_runs_start_over_or_clean_up()
     [TIME] ✗ cluster (TIME): could not create cluster `sandbox-hello`
     error: could not create cluster `sandbox-hello`
       caused by: ERROR: failed to create cluster: could not find a log line that matches "Reached target"
-      caused by: `kind create cluster --name sandbox-hello --config - --retain --kubeconfig $DIR/tmp/TMP/config` exited with code 1
+      caused by: `kind create cluster --name sandbox-hello --config - --retain --kubeconfig $DIR/state/hello/TMP/config` exited with code 1
     hint: run the same command again: it starts over from what is there
     hint: `sandbox doctor` looks for the usual causes
     hint: evidence is in $DIR/work/.sandbox/diagnostics/hello-STAMP
@@ -193,7 +195,7 @@ fn a_kind_that_fails_leaves_an_intent_and_the_next_runs_start_over_or_clean_up()
     ");
 
     insta::assert_snapshot!(env.sandbox(&["down"]).without_lines(BESIDE), @"
-    sandbox hello is gone: 1 node(s), 1 volume(s), 1 network removed; nothing is left
+    sandbox hello is gone: 1 node(s), 1 volume(s), 1 network(s) removed; nothing is left
     --- stderr
     [TIME] sandbox hello: down
     [TIME] … nodes: remove 1 node(s) and their volumes
@@ -239,10 +241,56 @@ fn quiet_leaves_only_the_failure() {
     --- stderr
     error: could not create cluster `sandbox-hello`
       caused by: ERROR: failed to create cluster: could not find a log line that matches "Reached target"
-      caused by: `kind create cluster --name sandbox-hello --config - --retain --kubeconfig $DIR/tmp/TMP/config` exited with code 1
+      caused by: `kind create cluster --name sandbox-hello --config - --retain --kubeconfig $DIR/state/hello/TMP/config` exited with code 1
     hint: run the same command again: it starts over from what is there
     hint: `sandbox doctor` looks for the usual causes
     hint: evidence is in $DIR/work/.sandbox/diagnostics/hello-STAMP
     --- exit code 5
     "#);
+}
+
+#[test]
+fn ports_that_were_taken_meanwhile_are_replaced_by_others() {
+    let clash = "ERROR: failed to create cluster: docker: Error response from daemon: driver \
+                 failed programming external connectivity: Bind for 127.0.0.1:8080 failed: port \
+                 is already allocated\n";
+    let env =
+        TestEnv::with_settings("name: clash\n").kind(Answer::to("create cluster").fails(1, clash));
+    let out = env.sandbox(&["up"]);
+    assert_eq!(out.code(), Some(5), "{out}");
+    let hosts = |call: &Call| -> Vec<String> {
+        let lines = call.stdin.lines().filter(|line| line.contains("hostPort:"));
+        lines.map(str::to_owned).collect()
+    };
+    let tried: BTreeSet<Vec<String>> =
+        env.calls().iter().filter(|call| call.line.contains("create")).map(hosts).collect();
+    assert_eq!(tried.len(), 5, "{tried:?}");
+}
+
+#[test]
+fn a_create_of_the_same_name_by_someone_else_goes_on() {
+    let other = TestEnv::with_settings("name: twice\n").kind(Answer::to("create cluster").hangs());
+    let running = other.start(&["up"]);
+    let call = other.wait_for_call("create cluster");
+    let env = TestEnv::with_settings("name: twice\n");
+    assert_eq!(env.sandbox(&["down"]).code(), Some(0));
+    assert!(runs(call.pid), "the create of another state folder was ended");
+    running.interrupt();
+    assert_eq!(running.wait().code(), Some(130));
+}
+
+#[test]
+fn a_create_that_outlived_its_program_is_ended_by_down() {
+    let env = TestEnv::with_settings("name: orphan\n").kind(Answer::to("create cluster").hangs());
+    let running = env.start(&["up"]);
+    let call = env.wait_for_call("create cluster");
+    running.kill();
+    assert_eq!(running.wait().signal(), Some(9));
+    assert!(runs(call.pid));
+    let out = env.sandbox(&["down"]);
+    assert_eq!(out.code(), Some(0), "{out}");
+    assert!(!runs(call.pid));
+    assert_eq!(env.engine.inventory(), Vec::<String>::new());
+    assert_eq!(env.state_entries(), Vec::<String>::new());
+    assert_eq!(env.temporary_entries(), Vec::<String>::new());
 }

@@ -10,7 +10,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 const CHART: &str = "apiVersion: v2\nname: faulty\nversion: 0.1.0\n";
 
-const DEPLOYMENT: &str = r#"
+const DEPLOYMENT: &str = r"
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: faulty}
@@ -33,7 +33,7 @@ spec:
           {{- with .Values.readinessProbe }}
           readinessProbe: {{ toJson . }}
           {{- end }}
-"#;
+";
 
 /// Each failure: its name, the values that cause it, and what must be told.
 const FAILURES: [(&str, &str, &[&str]); 5] = [

@@ -74,13 +74,17 @@ fn checks_pass(sandbox: &Sandbox) {
 }
 
 fn a_changed_source_is_served_and_only_its_layer_travels(sandbox: &Sandbox, port: u16) {
-    edit(&sandbox.dir.join("app/server.py"), ", from {", ", now from {");
+    let source = sandbox.dir.join("app/server.py");
+    edit(&source, ", from {", ", now from {");
     let load = sandbox.run(&["load"]).code(0);
     let sent = load.stderr.lines().find(|line| line.contains("✓ load hello:dev")).unwrap();
     let (_, rest) = sent.split_once("sent ").unwrap();
     assert!(rest.contains(" kB to 1 node(s)"), "more than one small layer was sent: {sent}");
     let answer = get(port, "hello.localhost");
     assert!(answer.starts_with("Hello from the sandbox, now from"), "{answer}");
+    let again = sandbox.run(&["load"]).code(0);
+    assert_eq!(again.stdout, "nothing to do\n");
+    edit(&source, ", now from {", ", from {");
     sandbox.run(&["load"]).code(0);
 }
 

@@ -4,6 +4,7 @@
 //! that nothing of it is left.
 
 #![expect(clippy::disallowed_methods, reason = "tests start the program and real clients")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a long test says where it is")]
 
 mod crash;

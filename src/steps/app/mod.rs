@@ -18,7 +18,7 @@ use serde_json::json;
 use super::Cx;
 use super::ingress::owned;
 use crate::app::cause::{self, Limits};
-use crate::app::{Parts, Route, Workload};
+use crate::app::{Parts, Route, Workload, settle};
 use crate::error::{Context, Error, Kind, Result};
 use crate::observe::{node_is_ready, stale};
 use crate::plan::Recovery;
@@ -126,7 +126,10 @@ impl Cx<'_> {
             let ready = nodes.state().iter().filter(|node| node_is_ready(node)).count();
             let snapshot = seen.snapshot(ready >= wanted);
             match persistence.look(cause::judge(&snapshot, &limits, jiff::Timestamp::now())) {
-                Look::Done(None) => leaving.look(&seen.pods),
+                Look::Done(None) => match settle::unsettled(&seen.pods, jiff::Timestamp::now()) {
+                    Some(what) => Look::Waiting(what),
+                    None => leaving.look(&seen.pods),
+                },
                 other => other,
             }
         };

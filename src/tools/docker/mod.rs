@@ -82,7 +82,18 @@ impl Docker {
                 unreachable_engine(&self.host)
                     .because(Error::new(Kind::Machine, "the call `info` got no answer in 10s"))
             })?
-            .map_err(|error| unreachable_engine(&self.host).because(error))?;
+            .map_err(|error| match error {
+                bollard::errors::Error::DockerResponseServerError { .. } => {
+                    let host = &self.host;
+                    Error::new(
+                        Kind::Machine,
+                        format!("the Docker engine at `{host}` is in trouble"),
+                    )
+                    .because(error)
+                    .hint("look into its log, or start it again")
+                }
+                error => unreachable_engine(&self.host).because(error),
+            })?;
         let options = info.security_options.unwrap_or_default();
         let architecture = match info.architecture.as_deref() {
             Some("x86_64") => "amd64".to_owned(),

@@ -190,9 +190,9 @@ impl Docker {
     ///
     /// # Errors
     /// [`Kind::Machine`] when the engine refuses, for example as a container is on it.
-    pub async fn remove_network(&self, id: &str) -> Result<()> {
-        let call = async { absent(self.client.remove_network(id).await).map(|_| ()) };
-        self.call(&format!("remove network `{id}`"), CHANGE, call).await
+    pub async fn remove_network(&self, network: &NetworkInfo) -> Result<()> {
+        let call = async { absent(self.client.remove_network(&network.id).await).map(|_| ()) };
+        self.call(&format!("remove network `{}`", network.name), CHANGE, call).await
     }
 
     /// Reads one file of a node; cheaper than running a command there.

@@ -283,6 +283,12 @@ impl Running {
         kill_process(pid.expect("a child has a number"), Signal::INT).expect("it runs");
     }
 
+    /// Kills the program, and nothing else.
+    pub(crate) fn kill(&self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        kill_process(pid.expect("a child has a number"), Signal::KILL).expect("it runs");
+    }
+
     /// Waits for the end, but not for ever.
     pub(crate) fn wait(mut self) -> Output {
         let since = Instant::now();
