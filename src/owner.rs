@@ -120,7 +120,12 @@ mod tests {
         }
     }
 
-    fn decide(record: Option<&Record>, network: Option<NetworkInfo>, nodes: &[NodeInfo]) -> Owner {
+    fn decide(
+        record: Option<&Record>,
+        network: impl Into<Option<NetworkInfo>>,
+        nodes: &[NodeInfo],
+    ) -> Owner {
+        let network = network.into();
         of(&Name::new("hello").unwrap(), "/state", record, network.as_ref(), nodes)
     }
 

@@ -98,7 +98,7 @@ async fn images(world: &World, findings: &mut Vec<Finding>) -> Result<()> {
         if docker.image(reference).await?.is_some() {
             findings.push(Finding::good(format!("image {reference}")));
         } else {
-            let what = format!("image {reference} is missing: `up` will pull it");
+            let what = format!("image {reference} is missing");
             let cures = vec![format!("images/build {name}"), "sandbox images pull".to_owned()];
             findings.push(Finding { mark: "warn", what, cures });
         }

@@ -87,9 +87,9 @@ pub(super) async fn one(world: &World, settings: &Settings) -> Result<Outcome> {
             transfer: tokio::sync::Mutex::new(()),
         };
         let ended = cx.run(&plan).await;
-        // A container whose creation was cut off may appear late; only the last round's word
-        // counts.
-        if round == ROUNDS {
+        // A container whose creation was cut off may appear late, and the network cannot go
+        // before it; any other failure stays one.
+        if round == ROUNDS || !appeared_late(&docker, &place, &present).await? {
             ended?;
         }
     }
@@ -102,6 +102,12 @@ pub(super) async fn one(world: &World, settings: &Settings) -> Result<Outcome> {
         .hint(format!("sandbox down --name {name}")));
     }
     Ok(Outcome { text: removed.text(name), data: removed.data(name), bad_news: None })
+}
+
+/// Whether there is a node now that was not there before.
+async fn appeared_late(docker: &Docker, place: &Place, before: &Present) -> Result<bool> {
+    let now = docker.nodes(&place.name().cluster()).await?;
+    Ok(now.iter().any(|node| before.nodes.iter().all(|known| known.id != node.id)))
 }
 
 async fn look(docker: &Docker, place: &Place) -> Result<(Present, Option<Record>)> {

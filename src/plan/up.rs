@@ -33,14 +33,18 @@ pub fn up(
             keep_or_start(settings, facts, &mut plan);
             false
         }
-        ClusterState::Absent => true,
+        ClusterState::Absent => {
+            create(settings, catalogue, facts, None, &mut plan)?;
+            true
+        }
         ClusterState::Remains(why) => {
-            let title = format!("remove what is left: {why}");
-            plan.add("remains", title, &[], Action::RemoveRemains);
+            let remove = format!("remove what is left: {why}");
+            create(settings, catalogue, facts, Some(remove), &mut plan)?;
             true
         }
         ClusterState::Unfit(why) if recreate => {
-            plan.add("remains", format!("remove: {why}"), &[], Action::RemoveRemains);
+            let remove = format!("remove: {why}");
+            create(settings, catalogue, facts, Some(remove), &mut plan)?;
             true
         }
         ClusterState::Unfit(why) => {
@@ -48,10 +52,6 @@ pub fn up(
                 .hint("sandbox up --recreate (the cluster and all data in it are replaced)"));
         }
     };
-    if fresh {
-        refuse_taken_ports(facts)?;
-        create(settings, catalogue, facts, &mut plan)?;
-    }
     let inside = facts.inside.clone().filter(|_| !fresh).unwrap_or_default();
     ingress(settings, catalogue, facts, &inside, fresh, &mut plan)?;
     images(settings, facts, fresh, &mut plan)?;
@@ -163,19 +163,27 @@ fn keep_or_start(settings: &Settings, facts: &Facts, plan: &mut Plan) {
     }
 }
 
+/// Adds making the cluster; `remove` says what has to go first, if anything.
 fn create(
     settings: &Settings,
     catalogue: &Catalogue,
     facts: &Facts,
+    remove: Option<String>,
     plan: &mut Plan,
 ) -> Result<()> {
+    refuse_taken_ports(facts)?;
     let name = settings.name.value.cluster();
     let count = node_count(&settings.profile.value);
     let profile = &settings.profile.value.name;
-    // Everything that may be missing comes first: nothing is made for a pull that fails.
+    // Everything that may be missing comes first: nothing is made or removed for a pull that
+    // fails.
     provide(settings, catalogue, facts, "node", plan)?;
     if settings.addons.ingress_nginx.options().is_some_and(|options| options.image.is_none()) {
         provide(settings, catalogue, facts, "ingress-nginx", plan)?;
+    }
+    let pulls = ["image node", "image ingress-nginx"];
+    if let Some(title) = remove {
+        plan.add("remains", title, &pulls, Action::RemoveRemains);
     }
     let needs = ["remains", "image node", "image ingress-nginx"];
     plan.add("network", "make the network", &needs, Action::CreateNetwork);

@@ -54,6 +54,8 @@ impl Cx<'_> {
         })?;
         let image = &self.world.catalogue.image("node").reference;
         let name = &self.settings.name.value;
+        let asked = [self.settings.http_port.value, self.settings.https_port.value];
+        let may_choose = asked.iter().any(Option::is_none);
         for attempt in 1.. {
             let ports = self.with_record(|record| record.ports)?;
             let config = kind_config(self.settings, image, ports);
@@ -62,7 +64,9 @@ impl Cx<'_> {
                 program.create(&config, &name.network(), &self.place.dir(), progress).await;
             match created {
                 Ok(()) => break,
-                Err(error) if attempt < PORT_ATTEMPTS && kind::is_port_clash(&error) => {
+                Err(error)
+                    if attempt < PORT_ATTEMPTS && may_choose && kind::is_port_clash(&error) =>
+                {
                     events.progress("a port was taken meanwhile, trying others");
                     self.other_ports(ports).await?;
                 }

@@ -279,7 +279,7 @@ mod tests {
         tar.into_inner().unwrap()
     }
 
-    fn names(pieces: Vec<Bytes>) -> Vec<String> {
+    fn names(pieces: &[Bytes]) -> Vec<String> {
         let bytes = pieces.concat();
         let mut archive = tar::Archive::new(bytes.as_slice());
         let entries = archive.entries().unwrap();
@@ -298,7 +298,7 @@ mod tests {
             while let Ok(piece) = out.try_recv() {
                 pieces.push(piece);
             }
-            names(pieces)
+            names(&pieces)
         };
         let both = ["blobs/sha256/aaa", "blobs/sha256/bbb", "index.json", "oci-layout"];
         assert_eq!(drain(&mut fresh_out), both);

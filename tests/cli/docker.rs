@@ -31,7 +31,6 @@ fn a_socket_that_nobody_listens_on_is_told() {
     insta::assert_snapshot!(env.sandbox(&["up"]), @"
     --- stderr
     error: no Docker engine answers at `unix://$DIR/docker.sock`
-      caused by: Error in the hyper legacy client: client error (Connect)
       caused by: Connection refused (os error 111)
     hint: start Docker; in a checkout, scripts/engine installs and starts one on Debian
     --- exit code 4
@@ -140,7 +139,6 @@ fn something_else_behind_the_socket_is_told() {
     insta::assert_snapshot!(env.sandbox(&["up"]), @"
     --- stderr
     error: no Docker engine answers at `unix://$DIR/docker.sock`
-      caused by: Error in the hyper legacy client: client error (SendRequest)
       caused by: invalid HTTP version parsed
     hint: start Docker; in a checkout, scripts/engine installs and starts one on Debian
     --- exit code 4

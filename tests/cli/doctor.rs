@@ -22,7 +22,7 @@ fn everything_in_the_way_is_told_at_once() {
     let out = env.sandbox(&["doctor"]).with(&taken, "$TAKEN").with(&free, "$FREE");
     insta::assert_snapshot!(out.without_lines(MACHINE), @"
     ok   Docker engine 26.1.5 (amd64, cgroup v2)
-    warn image docker.io/kindest/node:v1.34.3 is missing: `up` will pull it
+    warn image docker.io/kindest/node:v1.34.3 is missing
          cure: images/build node
          cure: sandbox images pull
     ok   image registry.k8s.io/ingress-nginx/controller:v1.11.0

@@ -116,10 +116,6 @@ fn a_node_that_cannot_be_removed_is_told_and_the_record_stays() {
     [TIME] sandbox hello: down
     [TIME] … nodes: remove 1 node(s) and their volumes
     [TIME] ✗ nodes (TIME): docker failed to remove node `sandbox-hello-control-plane`
-    [TIME] … nodes: remove 1 node(s) and their volumes
-    [TIME] ✗ nodes (TIME): docker failed to remove node `sandbox-hello-control-plane`
-    [TIME] … nodes: remove 1 node(s) and their volumes
-    [TIME] ✗ nodes (TIME): docker failed to remove node `sandbox-hello-control-plane`
     error: docker failed to remove node `sandbox-hello-control-plane`
       caused by: Docker responded with status code 409: removal of container is already in progress
     --- exit code 4
@@ -148,10 +144,6 @@ fn a_network_that_others_use_is_told_and_the_record_stays() {
     [TIME] sandbox hello: down
     [TIME] … nodes: remove 1 node(s) and their volumes
     [TIME] ✓ nodes (TIME)
-    [TIME] … network: remove the network
-    [TIME] ✗ network (TIME): docker failed to remove network `sandbox-hello`
-    [TIME] … network: remove the network
-    [TIME] ✗ network (TIME): docker failed to remove network `sandbox-hello`
     [TIME] … network: remove the network
     [TIME] ✗ network (TIME): docker failed to remove network `sandbox-hello`
     error: docker failed to remove network `sandbox-hello`

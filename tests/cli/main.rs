@@ -3,6 +3,8 @@
 //! One module a command. Docker is a stub on a socket, kind and helm are stand-ins on PATH, and
 //! each test has a home of its own: nothing here needs Docker, a cluster or the network.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 mod arguments;

@@ -92,7 +92,7 @@ impl Docker {
                     .because(error)
                     .hint("look into its log, or start it again")
                 }
-                error => unreachable_engine(&self.host).because(error),
+                error => unreachable_engine(&self.host).because(innermost(&error)),
             })?;
         let options = info.security_options.unwrap_or_default();
         let architecture = match info.architecture.as_deref() {
@@ -135,6 +135,15 @@ impl Docker {
 fn unreachable_engine(host: &str) -> Error {
     Error::new(Kind::Machine, format!("no Docker engine answers at `{host}`"))
         .hint("start Docker; in a checkout, scripts/engine installs and starts one on Debian")
+}
+
+/// The first cause: the HTTP client's own layers above it mean nothing to people.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
 }
 
 /// Turns the engine's "no such …" into nothing.
