@@ -255,7 +255,7 @@ fn ingress(
         }
         let load = Action::LoadImage { reference: image.to_owned(), ingress_only: true };
         let needs = ["network", "start", "image ingress-nginx"];
-        plan.add("load ingress-nginx", "bring its image to the node", &needs, load);
+        plan.add("load ingress-nginx", "bring ingress-nginx to the node", &needs, load);
         plan.add("ingress-nginx", "install ingress-nginx", &["api"], Action::InstallIngress);
     }
     let needs = ["ingress-nginx", "load ingress-nginx", "api"];

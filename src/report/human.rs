@@ -42,7 +42,8 @@ impl Tree {
                 let title = self.take(step);
                 let took = format!("{:.1}s", took.as_secs_f64());
                 let mark = style("✓").green();
-                self.line(&format!("{mark} {title} {} {}", style(detail).dim(), style(took).dim()));
+                let rest = [detail.as_str(), &took].join(" ");
+                self.line(&format!("{mark} {title} {}", style(rest.trim_start()).dim()));
             }
             Event::Kept { what } => self.line(&format!("{} {what}", style("=").dim())),
             Event::StepFailed { step, message, took } => {

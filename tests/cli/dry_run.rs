@@ -10,7 +10,7 @@ fn on_an_empty_machine_everything_is_planned() {
     do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network)
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
-    do    load ingress-nginx: bring its image to the node  (after network)
+    do    load ingress-nginx: bring ingress-nginx to the node  (after network)
     do    ingress-nginx: install ingress-nginx  (after api)
     do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
     --- exit code 0
@@ -31,7 +31,7 @@ fn the_app_is_planned_beside_the_cluster() {
     do    cluster: create cluster sandbox-hello (profile eks, 4 node(s))  (after network)
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
-    do    load ingress-nginx: bring its image to the node  (after network)
+    do    load ingress-nginx: bring ingress-nginx to the node  (after network)
     do    ingress-nginx: install ingress-nginx  (after api)
     do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
     do    build hello:dev: build hello:dev
@@ -56,7 +56,7 @@ fn missing_images_are_pulled() {
     do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network)
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
-    do    load ingress-nginx: bring its image to the node  (after network, image ingress-nginx)
+    do    load ingress-nginx: bring ingress-nginx to the node  (after network, image ingress-nginx)
     do    ingress-nginx: install ingress-nginx  (after api)
     do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
     --- exit code 0
