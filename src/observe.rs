@@ -16,7 +16,7 @@ use crate::error::{Context, Kind, Result};
 use crate::owner;
 use crate::plan::facts::{Api, Facts, ImageFact, Inside};
 use crate::settings::file::{AppImage, Build};
-use crate::settings::{HTTP_PORT, HTTPS_PORT, Settings};
+use crate::settings::{App, HTTP_PORT, HTTPS_PORT, Settings};
 use crate::state::{AppStamp, Place, Ports, Record};
 use crate::tools::docker::{BuildRequest, Docker, NodeInfo, NodeState};
 use crate::tools::kube::Cluster;
@@ -53,7 +53,8 @@ pub async fn observe(world: &World, settings: &Settings, place: &Place) -> Resul
     let running: Vec<&NodeInfo> =
         nodes.iter().filter(|node| ours && node.state == NodeState::Running).collect();
     let node_images = node_images(&docker, &running);
-    let inside = look_inside(place, record.as_ref().filter(|_| !running.is_empty()));
+    let known = record.as_ref().filter(|_| !running.is_empty());
+    let inside = look_inside(place, known, settings.app.as_ref());
     let (catalogue, images, node_images, (api, inside)) =
         tokio::join!(catalogue, images, node_images, inside);
     let images = images?;
@@ -118,7 +119,11 @@ async fn node_images(
     futures::future::join_all(lists).await.into_iter().flatten().collect()
 }
 
-async fn look_inside(place: &Place, record: Option<&Record>) -> (Api, Option<(Inside, Vec<Pod>)>) {
+async fn look_inside(
+    place: &Place,
+    record: Option<&Record>,
+    app: Option<&App>,
+) -> (Api, Option<(Inside, Vec<Pod>)>) {
     let Some(record) = record else { return (Api::Silent, None) };
     let Ok(cluster) = Cluster::open(&place.kubeconfig()).await else { return (Api::Silent, None) };
     if !cluster.is_ready().await {
@@ -134,10 +139,14 @@ async fn look_inside(place: &Place, record: Option<&Record>) -> (Api, Option<(In
         Some(_) => {}
         None => return (Api::Silent, None),
     }
-    (Api::Ours, read_inside(&cluster, record).await.ok())
+    (Api::Ours, read_inside(&cluster, record, app).await.ok())
 }
 
-async fn read_inside(cluster: &Cluster, record: &Record) -> Result<(Inside, Vec<Pod>)> {
+async fn read_inside(
+    cluster: &Cluster,
+    record: &Record,
+    wanted: Option<&App>,
+) -> Result<(Inside, Vec<Pod>)> {
     let failed = || "cannot read the cluster".to_owned();
     let all = ListParams::default();
     let nodes = async { cluster.all::<Node>().list(&all).await.context(Kind::Cluster, failed) };
@@ -146,7 +155,8 @@ async fn read_inside(cluster: &Cluster, record: &Record) -> Result<(Inside, Vec<
         cluster.get(&api, ingress_nginx::CONTROLLER).await
     };
     let release = async {
-        match &record.app {
+        // By the settings, as a first installation that was cut off is not in the record.
+        match wanted {
             Some(app) => release(cluster, app).await,
             None => Ok((None, false)),
         }
@@ -183,7 +193,7 @@ pub fn node_is_ready(node: &Node) -> bool {
 
 /// The newest revision of a release and whether any was ever deployed, from the labels of helm's
 /// Secrets. Source: helm 4 `pkg/storage/driver/secrets.go`, labels `owner`, `status`, `version`.
-async fn release(cluster: &Cluster, app: &AppStamp) -> Result<(Option<(String, u32)>, bool)> {
+async fn release(cluster: &Cluster, app: &App) -> Result<(Option<(String, u32)>, bool)> {
     let params = ListParams::default().labels(&format!("owner=helm,name={}", app.release));
     let secrets = cluster
         .namespaced::<Secret>(&app.namespace)

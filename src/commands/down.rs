@@ -15,7 +15,7 @@ use crate::settings::{Name, Settings};
 use crate::state::{Lock, Place, Record};
 use crate::steps::{Cx, Observed, leftovers};
 use crate::tools::docker::Docker;
-use crate::tools::kind;
+use crate::tools::orphans::end_orphans;
 use crate::world::World;
 
 /// How often is looked again for what appeared late.
@@ -62,7 +62,7 @@ pub(super) async fn one(world: &World, settings: &Settings) -> Result<Outcome> {
     let _lock = Lock::take(&place, "sandbox down")?;
     let docker = world.docker()?;
     docker.info().await?;
-    kind::end_orphans(&name.cluster(), &place.dir()).await;
+    end_orphans(&place.dir()).await;
     let mut removed = Removed::default();
     for round in 1..=ROUNDS {
         let (present, record) = look(&docker, &place).await?;

@@ -9,6 +9,7 @@ use crate::plan;
 use crate::report::event::Event;
 use crate::settings::Settings;
 use crate::state::Lock;
+use crate::tools::orphans::end_orphans;
 use crate::world::World;
 
 /// Runs the command.
@@ -27,6 +28,7 @@ pub(super) async fn run(world: &World, settings: &Settings, images: &[String]) -
     }
     let place = world.place(&settings.name.value)?;
     let _lock = Lock::take(&place, "sandbox load")?;
+    end_orphans(&place.dir()).await;
     let facts = interruptible(&world.cancel, observe(world, settings, &place)).await?;
     let plan = plan::load::load(settings, &facts, images)?;
     let name = &settings.name.value;

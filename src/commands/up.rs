@@ -22,6 +22,7 @@ use crate::state::{Lock, Place, Record};
 use crate::steps::{Cx, Observed};
 use crate::tools::helm::HelmTool;
 use crate::tools::kind::KindTool;
+use crate::tools::orphans::end_orphans;
 use crate::world::World;
 
 /// What the flags say.
@@ -41,6 +42,7 @@ pub(super) async fn run(world: &World, settings: &Settings, options: &Options) -
     let place = world.place(&settings.name.value)?;
     let _lock = Lock::take(&place, "sandbox up")?;
     let since = Instant::now();
+    end_orphans(&place.dir()).await;
     let facts = interruptible(&world.cancel, observe(world, settings, &place)).await?;
     let plan = plan::up::up(settings, &world.catalogue, &facts, options.recreate)?;
     if options.dry_run {

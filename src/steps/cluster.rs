@@ -167,8 +167,6 @@ impl Cx<'_> {
     pub(super) async fn remove_remains(&self) -> Result<String> {
         let facts = self.facts()?;
         let cluster = self.settings.name.value.cluster();
-        kind::end_orphans(&cluster, &self.place.dir()).await;
-        // What is there now, not what was there before the orphan ended.
         let nodes = self.docker.nodes(&cluster).await?;
         let removals = nodes.iter().map(|node| self.docker.remove_node(node));
         futures::future::try_join_all(removals).await?;

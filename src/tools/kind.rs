@@ -7,19 +7,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use semver::Version;
 use serde::Serialize;
 
 use crate::error::{Context, Error, Kind, Result};
 use crate::tools::process::Cmd;
-use crate::tools::ready;
 
 /// How long `kind create cluster` may take.
 const CREATE_DEADLINE: Duration = Duration::from_secs(600);
-
-/// How long a killed `kind` may take to be gone.
-const ORPHAN_DEADLINE: Duration = Duration::from_secs(10);
 
 /// kind's cluster configuration, as far as it is used here.
 /// Source: `kind.x-k8s.io/v1alpha4`, <https://kind.sigs.k8s.io/docs/user/configuration/>.
@@ -199,47 +194,6 @@ fn reason(said: &[String]) -> Option<String> {
     docker.or(kind).map(|line| line.trim().to_owned())
 }
 
-/// Ends every `kind create cluster` with this `folder` that outlived the program which started it,
-/// with its children, and waits until they are gone; returns how many there were. Without this, a
-/// create that was orphaned by a kill would go on making what is being removed.
-pub async fn end_orphans(cluster: &str, folder: &Path) -> usize {
-    let orphans = orphans(cluster, folder);
-    for pid in &orphans {
-        // Gone already is as good.
-        let _ = kill_process_group(*pid, Signal::KILL);
-    }
-    let gone = || async {
-        let left = self::orphans(cluster, folder).len();
-        if left == 0 { Ok(()) } else { Err(format!("{left} still run")) }
-    };
-    // Only a process that cannot be killed stays; removing goes on all the same.
-    let _ = ready::retry("the end of an orphaned kind", Kind::Cluster, ORPHAN_DEADLINE, gone).await;
-    orphans.len()
-}
-
-fn orphans(cluster: &str, folder: &Path) -> Vec<Pid> {
-    let own = std::process::id();
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|entry| {
-            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-            let ours = pid != own && creates(&String::from_utf8_lossy(&line), cluster, folder);
-            ours.then(|| Pid::from_raw(i32::try_from(pid).ok()?))?
-        })
-        .collect()
-}
-
-/// Whether a command line, as the kernel shows it, is for that cluster and of that folder: a
-/// create of the same name by someone else is left alone.
-fn creates(line: &str, cluster: &str, folder: &Path) -> bool {
-    let words: Vec<&str> = line.split('\0').collect();
-    words.windows(4).any(|words| *words == ["create", "cluster", "--name", cluster])
-        && words
-            .windows(2)
-            .any(|words| words[0] == "--kubeconfig" && Path::new(words[1]).starts_with(folder))
-}
-
 /// The version in `kind v0.31.0 go1.26.1 linux/amd64`.
 fn parse_version(stdout: &str) -> Option<Version> {
     let word = stdout.split_whitespace().find(|word| word.starts_with('v'))?;
@@ -265,14 +219,6 @@ mod tests {
         let dev = parse_version("kind v0.32.0-alpha+4ca1ba1 go1.26.1 linux/amd64").unwrap();
         assert_eq!(dev.minor, 32);
         assert!(parse_version("bash: kind: command not found").is_none());
-    }
-
-    #[test]
-    fn only_our_own_create_of_that_cluster_is_an_orphan() {
-        let line = "kind\0create\0cluster\0--name\0sandbox-a\0--kubeconfig\0/s/a/.tmp1/config\0";
-        assert!(creates(line, "sandbox-a", Path::new("/s/a")));
-        assert!(!creates(line, "sandbox-b", Path::new("/s/a")));
-        assert!(!creates(line, "sandbox-a", Path::new("/other/a")));
     }
 
     #[test]

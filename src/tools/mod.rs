@@ -7,6 +7,7 @@ pub mod helm;
 pub mod kind;
 pub mod kube;
 pub mod oci;
+pub mod orphans;
 pub mod ports;
 pub mod process;
 pub mod ready;

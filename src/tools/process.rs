@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 use crate::error::{Error, Kind, Result};
+use crate::tools::orphans::MARK;
 
 /// How much of a child's standard error is kept for messages, in lines.
 const TAIL_LINES: usize = 12;
@@ -228,6 +229,7 @@ impl Cmd {
             .args(&self.args)
             .env_clear()
             .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .env(MARK, std::process::id().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -94,3 +94,56 @@ fn an_ephemeral_test_leaves_nothing_even_when_interrupted() {
     assert_eq!(nodes(), 0);
     sandbox.assert_gone();
 }
+
+/// A chart whose installation takes as long as its hook's Job, which waits for a file.
+const SLOW_CHART: [(&str, &str); 3] = [
+    ("chart/Chart.yaml", "apiVersion: v2\nname: slow\nversion: 0.1.0\n"),
+    (
+        "chart/templates/hook.yaml",
+        "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: hook\n  annotations: \
+         {helm.sh/hook: 'pre-install,pre-upgrade', helm.sh/hook-delete-policy: \
+         'before-hook-creation,hook-succeeded'}\nspec:\n  template:\n    spec:\n      \
+         restartPolicy: Never\n      terminationGracePeriodSeconds: 0\n      containers: [{name: h, \
+         image: 'debian:trixie-slim', command: [sleep, '{{ .Values.seconds }}']}]\n",
+    ),
+    (
+        "sandbox.yaml",
+        "name: slow\nimages: [{ref: 'debian:trixie-slim'}]\n\
+         app: {chart: {path: chart, values: [values.yaml]}}\n",
+    ),
+];
+
+#[test]
+#[ignore = "needs docker and kind"]
+fn killed_inside_helm_the_release_is_recovered_and_its_orphan_ended() {
+    let sandbox = Sandbox::bare("slow");
+    std::fs::create_dir_all(sandbox.dir.join("chart/templates")).unwrap();
+    for (path, text) in SLOW_CHART {
+        std::fs::write(sandbox.dir.join(path), text).unwrap();
+    }
+    let seconds = |seconds: u32| {
+        std::fs::write(sandbox.dir.join("values.yaml"), format!("seconds: {seconds}\n")).unwrap();
+    };
+    seconds(1);
+    std::fs::write(sandbox.dir.join("empty.yaml"), "name: slow\n").unwrap();
+    sandbox.run(&["up", "--config", "empty.yaml"]).code(0);
+    for status in ["pending-install", "pending-upgrade"] {
+        seconds(600);
+        let mut child = sandbox.start(&["up"]);
+        let since = Instant::now();
+        let pending = format!("owner=helm,status={status}");
+        let releases = ["-n", "slow", "get", "secrets", "-o", "name", "-l", &pending];
+        while sandbox.kubectl(&releases).trim().is_empty() {
+            assert!(since.elapsed() < Duration::from_secs(60), "no release is {status}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        seconds(1);
+        sandbox.run(&["up"]).code(0).says("was cut off");
+        let deployed = "owner=helm,status=deployed";
+        let releases = ["-n", "slow", "get", "secrets", "-o", "name", "-l", deployed];
+        assert!(!sandbox.kubectl(&releases).trim().is_empty());
+    }
+    sandbox.down();
+}
