@@ -48,7 +48,7 @@ pub async fn observe(world: &World, settings: &Settings, place: &Place) -> Resul
             Ok::<_, crate::Error>((name.clone(), docker.image(&image.reference).await?))
         }));
     let images = futures::future::try_join_all(
-        settings.images.iter().map(|image| image_fact(&docker, settings, image)),
+        settings.images.iter().map(|image| image_fact(&docker, settings, record.as_ref(), image)),
     );
     let running: Vec<&NodeInfo> =
         nodes.iter().filter(|node| ours && node.state == NodeState::Running).collect();
@@ -98,13 +98,25 @@ pub fn build_request(settings: &Settings, reference: &str, build: &Build) -> Bui
     }
 }
 
-async fn image_fact(docker: &Docker, settings: &Settings, image: &AppImage) -> Result<ImageFact> {
+async fn image_fact(
+    docker: &Docker,
+    settings: &Settings,
+    record: Option<&Record>,
+    image: &AppImage,
+) -> Result<ImageFact> {
     let input = match &image.build {
         Some(build) => Some(build_request(settings, &image.reference, build).fingerprint()?),
         None => None,
     };
     let engine = docker.image(&image.reference).await?;
-    Ok(ImageFact { reference: image.reference.clone(), engine, input })
+    let node_id = engine.as_ref().map(|found| node_id(record, &image.reference, &found.id));
+    Ok(ImageFact { reference: image.reference.clone(), engine, node_id, input })
+}
+
+/// The id that an image has on nodes.
+#[must_use]
+pub fn node_id(record: Option<&Record>, reference: &str, engine: &str) -> String {
+    record.map_or(engine, |record| record.node_id(reference, engine)).to_owned()
 }
 
 /// Images of each node; a node that does not answer has none.
@@ -236,7 +248,7 @@ async fn app_state(cluster: &Cluster, app: &AppStamp) -> Result<(bool, Vec<Pod>)
 #[must_use]
 pub fn stale(images: &[ImageFact], pods: &[Pod]) -> Vec<String> {
     let is_stale = |fact: &&ImageFact| {
-        let Some(image) = &fact.engine else { return false };
+        let Some(id) = &fact.node_id else { return false };
         let name = oci::full_name(&fact.reference);
         pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none()).any(|pod| {
             let status = pod.status.as_ref();
@@ -245,7 +257,7 @@ pub fn stale(images: &[ImageFact], pods: &[Pod]) -> Vec<String> {
             running.any(|container| {
                 oci::full_name(&container.image) == name
                     && container.image_id.starts_with("sha256:")
-                    && container.image_id != image.id
+                    && container.image_id != *id
             })
         })
     };

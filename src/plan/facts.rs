@@ -46,6 +46,8 @@ pub struct ImageFact {
     pub reference: String,
     /// What the engine has under that name.
     pub engine: Option<ImageInfo>,
+    /// The id it has on nodes.
+    pub node_id: Option<String>,
     /// Fingerprint of the build's input; absent when it is not built here.
     pub input: Option<String>,
 }

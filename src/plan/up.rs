@@ -325,10 +325,10 @@ fn check_image(facts: &Facts, fact: &ImageFact) -> Result<()> {
 }
 
 fn on_all_nodes(facts: &Facts, fact: &ImageFact) -> bool {
-    let Some(image) = &fact.engine else { return false };
+    let Some(id) = &fact.node_id else { return false };
     let name = full_name(&fact.reference);
     facts.nodes.len() == facts.node_images.len()
-        && facts.node_images.values().all(|images| images.get(&name) == Some(&image.id))
+        && facts.node_images.values().all(|images| images.get(&name) == Some(id))
 }
 
 fn app(settings: &Settings, facts: &Facts, inside: &Inside, fresh: bool, plan: &mut Plan) {

@@ -27,7 +27,7 @@ impl Lines {
     pub(super) fn line(&mut self, event: &Event) -> Option<String> {
         let text = match event {
             Event::Started { title } => title.clone(),
-            Event::StepStarted { step, title } if step == title => format!("… {title}"),
+            Event::StepStarted { step, title } if step.ends_with(title) => format!("… {step}"),
             Event::StepStarted { step, title } => format!("… {step}: {title}"),
             Event::StepProgress { step, text } => {
                 let now = Instant::now();

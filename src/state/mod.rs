@@ -64,6 +64,9 @@ pub struct Record {
     /// Images built from a folder: reference → what it was built from and what came out.
     #[serde(default)]
     pub builds: BTreeMap<String, BuildStamp>,
+    /// Images that were brought to nodes: reference → its ids here and there.
+    #[serde(default)]
+    pub loaded: BTreeMap<String, LoadedImage>,
     /// The app as it was last installed.
     pub app: Option<AppStamp>,
     /// Hash of the objects of each installed addon.
@@ -94,6 +97,16 @@ pub struct BuildStamp {
     pub image: String,
 }
 
+/// One image under its two ids. Docker's classic store and the nodes name an image by its
+/// configuration; Docker's containerd store names it by its manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadedImage {
+    /// Id in the Docker engine.
+    pub engine: String,
+    /// Id on the nodes.
+    pub node: String,
+}
+
 /// The app as it was last installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppStamp {
@@ -110,6 +123,15 @@ pub struct AppStamp {
 }
 
 impl Record {
+    /// The id that nodes have for an image which the engine knows by `engine`.
+    #[must_use]
+    pub fn node_id<'a>(&'a self, reference: &str, engine: &'a str) -> &'a str {
+        self.loaded
+            .get(reference)
+            .filter(|loaded| loaded.engine == engine)
+            .map_or(engine, |loaded| &loaded.node)
+    }
+
     /// A record of a cluster that is about to be made.
     #[must_use]
     pub fn intent(profile: &str, config: &str, ports: Ports) -> Self {
@@ -122,6 +144,7 @@ impl Record {
             ports,
             identity: None,
             builds: BTreeMap::new(),
+            loaded: BTreeMap::new(),
             app: None,
             addons: BTreeMap::new(),
             unknown: BTreeMap::new(),
@@ -292,6 +315,16 @@ mod tests {
         place.remove().unwrap();
         place.remove().unwrap();
         assert_eq!(place.record().unwrap(), None);
+    }
+
+    #[test]
+    fn an_image_is_known_by_the_id_it_got_on_the_nodes() {
+        let mut record = Record::intent("eks", "x", Ports { http: 1, https: 2, api: 3 });
+        assert_eq!(record.node_id("a", "sha256:1"), "sha256:1");
+        let loaded = LoadedImage { engine: "sha256:1".into(), node: "sha256:9".into() };
+        record.loaded.insert("a".into(), loaded);
+        assert_eq!(record.node_id("a", "sha256:1"), "sha256:9");
+        assert_eq!(record.node_id("a", "sha256:2"), "sha256:2", "built again since");
     }
 
     #[test]

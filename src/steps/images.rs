@@ -10,7 +10,7 @@ use crate::observe::build_request;
 use crate::plan::kind_config::node_count;
 use crate::report::event::StepEvents;
 use crate::settings::file::Mirror;
-use crate::state::BuildStamp;
+use crate::state::{BuildStamp, LoadedImage};
 use crate::tools::docker::{NodeState, Pull, split_tag};
 use crate::tools::oci::{self, full_name};
 use crate::tools::ready;
@@ -76,11 +76,12 @@ impl Cx<'_> {
         let nodes = self.nodes_with_runtime(ingress_only, events).await?;
         let _turn = self.transfer.lock().await;
         let name = full_name(reference);
+        let wanted = self.with_record(|record| record.node_id(reference, &image.id).to_owned())?;
         let mut lacking = Vec::new();
-        for node in nodes {
-            let has = oci::node_images(&self.docker, &node).await?;
-            if has.get(&name) != Some(&image.id) {
-                lacking.push(node);
+        for node in &nodes {
+            let has = oci::node_images(&self.docker, node).await?;
+            if has.get(&name) != Some(&wanted) {
+                lacking.push(node.clone());
             }
         }
         if lacking.is_empty() {
@@ -88,6 +89,13 @@ impl Cx<'_> {
         }
         let progress = |text| events.progress(text);
         let sent = oci::transfer(&self.docker, &[reference], &lacking, progress).await?;
+        let there = oci::node_images(&self.docker, &lacking[0]).await?;
+        if let Some(node) = there.get(&name).filter(|node| **node != image.id).cloned() {
+            let loaded = LoadedImage { engine: image.id.clone(), node };
+            self.change_record(|record| {
+                record.loaded.insert(reference.to_owned(), loaded);
+            })?;
+        }
         let bytes: u64 = sent.iter().map(|sent| sent.bytes).sum();
         let had: u64 = sent.iter().map(|sent| sent.had).sum();
         Ok(format!(

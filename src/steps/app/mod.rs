@@ -160,7 +160,10 @@ impl Cx<'_> {
             .context(Kind::Cluster, || "cannot list pods".to_owned())?;
         let facts = futures::future::try_join_all(references.iter().map(|reference| async {
             let engine = self.docker.image(reference).await?;
-            Ok::<_, Error>(ImageFact { reference: reference.clone(), engine, input: None })
+            let id = engine.as_ref().map(|image| image.id.clone()).unwrap_or_default();
+            let node_id = Some(self.with_record(|record| record.node_id(reference, &id).into())?);
+            let reference = reference.clone();
+            Ok::<_, Error>(ImageFact { reference, engine, node_id, input: None })
         }))
         .await?;
         let stale = stale(&facts, &pods.items);
