@@ -2,6 +2,9 @@
 //!
 //! Owns the order and the overlaps of `up`, and its refusals. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use crate::addons::{self, ingress_nginx};
 use crate::catalogue::{Catalogue, RECIPE_LABEL, Source};
 use crate::error::{Error, Kind, Result};

@@ -11,11 +11,11 @@ use kube::runtime::watcher;
 use super::Cx;
 use crate::error::{Context, Error, Kind, Result};
 use crate::observe::node_is_ready;
-use crate::owner;
+use crate::owner::{self, Owner};
 use crate::plan::kind_config::{config_hash, kind_config, node_count};
 use crate::report::event::StepEvents;
 use crate::state::{Phase, Ports, Record};
-use crate::tools::kind;
+use crate::tools::kind::{self, Clash};
 use crate::tools::kube::Cluster;
 use crate::tools::ports;
 use crate::tools::ready::{self, Look};
@@ -24,8 +24,8 @@ use crate::tools::ready::{self, Look};
 const API_DEADLINE: Duration = Duration::from_secs(300);
 /// How long nodes may take to become ready after the cluster is made.
 const NODES_DEADLINE: Duration = Duration::from_secs(180);
-/// How often other ports are tried when something else takes them first.
-const PORT_ATTEMPTS: u32 = 5;
+/// How often a cluster is tried to be made when something comes in between.
+const ATTEMPTS: u32 = 5;
 /// Where kubeadm puts the administrator's kubeconfig on a control-plane node.
 const ADMIN_CONF: &str = "/etc/kubernetes/admin.conf";
 
@@ -37,6 +37,9 @@ impl Cx<'_> {
         let hash = config_hash(self.settings, &self.world.catalogue.image("node").reference);
         let mut intent = Record::intent(&self.settings.profile.value.name, &hash, facts.ports);
         if let Some(old) = &facts.record {
+            // Still the same sandbox: what Docker was asked to make before a kill may appear
+            // late, and has to be known as ours.
+            intent.instance.clone_from(&old.instance);
             // What was built stays built, whatever happens to the cluster.
             intent.builds.clone_from(&old.builds);
         }
@@ -44,8 +47,20 @@ impl Cx<'_> {
         let state = self.place.root().display().to_string();
         let labels = owner::labels(name, &intent.instance, &state);
         *self.record.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(intent);
-        self.docker.create_network(&name.network(), &labels).await?;
-        Ok(String::new())
+        match self.docker.create_network(&name.network(), &labels).await {
+            Ok(()) => Ok(String::new()),
+            Err(error) => self.adopt_network(error).await,
+        }
+    }
+
+    /// Goes on with a network that is there already, if it is ours and nothing is on it.
+    async fn adopt_network(&self, error: Error) -> Result<String> {
+        let name = &self.settings.name.value;
+        let Some(network) = self.docker.network(&name.network()).await? else { return Err(error) };
+        let state = self.place.root().display().to_string();
+        let owner =
+            self.with_record(|record| owner::of(name, &state, Some(record), Some(&network), &[]))?;
+        if owner == Owner::Us { Ok("it was there".to_owned()) } else { Err(error) }
     }
 
     pub(super) async fn create_cluster(&self, events: &StepEvents) -> Result<String> {
@@ -64,12 +79,18 @@ impl Cx<'_> {
                 program.create(&config, &name.network(), &self.place.dir(), progress).await;
             match created {
                 Ok(()) => break,
-                Err(error)
-                    if attempt < PORT_ATTEMPTS && may_choose && kind::is_port_clash(&error) =>
-                {
-                    events.progress("a port was taken meanwhile, trying others");
-                    self.other_ports(ports).await?;
-                }
+                Err(error) if attempt < ATTEMPTS => match kind::clash(&error) {
+                    Some(Clash::Port) if may_choose => {
+                        events.progress("a port was taken meanwhile, trying others");
+                        self.remove_nodes_made_so_far().await?;
+                        self.choose_other_ports(ports)?;
+                    }
+                    Some(Clash::Name) => {
+                        events.progress("a node of an earlier `up` appeared, starting over");
+                        self.remove_nodes_made_so_far().await?;
+                    }
+                    _ => return Err(error),
+                },
                 Err(error) => return Err(error),
             }
         }
@@ -77,11 +98,26 @@ impl Cx<'_> {
         Ok(String::new())
     }
 
-    /// Removes the node that did not get its ports, and chooses others where none were asked for.
-    async fn other_ports(&self, taken: Ports) -> Result<()> {
-        let nodes = self.docker.nodes(&self.settings.name.value.cluster()).await?;
-        futures::future::try_join_all(nodes.iter().map(|node| self.docker.remove_node(node)))
-            .await?;
+    /// Removes the nodes of a create that failed; the network, which shows that they are ours,
+    /// stays.
+    async fn remove_nodes_made_so_far(&self) -> Result<()> {
+        let name = &self.settings.name.value;
+        let (cluster, network) = (name.cluster(), name.network());
+        let (nodes, network) =
+            tokio::try_join!(self.docker.nodes(&cluster), self.docker.network(&network))?;
+        let state = self.place.root().display().to_string();
+        let owner = self.with_record(|record| {
+            owner::of(name, &state, Some(record), network.as_ref(), &nodes)
+        })?;
+        if let Owner::Foreign(why) = owner {
+            return Err(Error::new(Kind::Refused, why));
+        }
+        let removals = nodes.iter().map(|node| self.docker.remove_node(node));
+        futures::future::try_join_all(removals).await.map(|_| ())
+    }
+
+    /// Chooses other ports where none were asked for.
+    fn choose_other_ports(&self, taken: Ports) -> Result<()> {
         // Whoever else is choosing at this moment shall not choose the same again.
         let skip = 1 + u16::try_from(std::process::id() % 89).unwrap_or(0);
         let none = || "there is no free port on 127.0.0.1".to_owned();

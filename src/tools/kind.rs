@@ -180,11 +180,28 @@ impl KindTool {
     }
 }
 
-/// Whether a failure of [`KindTool::create`] came from a port that something else took first.
+/// What a cluster that could not be made ran into, when trying again can help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clash {
+    /// Something else took a port first.
+    Port,
+    /// A node of that name appeared: an earlier create that was cut off had asked Docker for it.
+    Name,
+}
+
+/// Whether a failure of [`KindTool::create`] is one that trying again can help.
 #[must_use]
-pub fn is_port_clash(error: &Error) -> bool {
-    let clash = ["port is already allocated", "address already in use"];
-    error.causes().iter().any(|cause| clash.iter().any(|text| cause.contains(text)))
+pub fn clash(error: &Error) -> Option<Clash> {
+    let causes = error.causes();
+    let says =
+        |texts: &[&str]| causes.iter().any(|cause| texts.iter().any(|text| cause.contains(text)));
+    if says(&["port is already allocated", "address already in use"]) {
+        Some(Clash::Port)
+    } else if says(&["already exist for a cluster", "is already in use by container"]) {
+        Some(Clash::Name)
+    } else {
+        None
+    }
 }
 
 /// The one line that says why: Docker's own, else kind's.

@@ -7,7 +7,7 @@ use crate::support::{Sandbox, docker, edit};
 const CRASH: &str = "SANDBOX_TEST_CRASH";
 
 /// Steps of `up` on the example, in the order in which they begin.
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 12] = [
     "network",
     "build hello:dev",
     "cluster",
@@ -20,7 +20,6 @@ const STEPS: [&str; 13] = [
     "install",
     "app",
     "routes",
-    "image node",
 ];
 
 fn killed(sandbox: &Sandbox, args: &[&str], point: &str) {

@@ -1,0 +1,255 @@
+//! The plan of `up` for what may be found: a table of facts and the steps they lead to.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use super::*;
+use crate::env::Env;
+use crate::settings::{Flags, load};
+use crate::state::{AppStamp, Ports, Record};
+use crate::tools::docker::{EngineInfo, NodeInfo};
+
+const PORTS: Ports = Ports { http: 8080, https: 8443, api: 6443 };
+
+fn settings(text: &str) -> Settings {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join(load::FILE_NAME), text).unwrap();
+    std::fs::write(dir.path().join("Chart.yaml"), "name: x").unwrap();
+    let catalogue = Catalogue::built_in();
+    Settings::resolve(&Flags::default(), &Env::default(), dir.path(), &catalogue).unwrap()
+}
+
+const WITH_APP: &str = "name: hello\nimages: [{ref: 'hello:dev'}]\napp: {chart: {path: .}}\n";
+
+fn image(id: &str) -> ImageInfo {
+    ImageInfo {
+        id: id.into(),
+        architecture: "amd64".into(),
+        size: 1,
+        labels: HashMap::from([(RECIPE_LABEL.to_owned(), "x".to_owned())]),
+        repo_digests: vec![],
+    }
+}
+
+/// An empty machine that has every image.
+fn nothing() -> Facts {
+    Facts {
+        engine: EngineInfo {
+            version: "26".into(),
+            architecture: "amd64".into(),
+            root_dir: "/".into(),
+            cgroup_version: "2".into(),
+            cpus: 2,
+            memory: 1,
+            rootless: false,
+        },
+        record: None,
+        owner: Owner::Nobody,
+        network: None,
+        nodes: vec![],
+        catalogue: ["base", "node", "ingress-nginx"]
+            .map(|name| (name.to_owned(), Some(image("c"))))
+            .into(),
+        images: vec![ImageFact {
+            reference: "hello:dev".into(),
+            engine: Some(image("sha256:1")),
+            node_id: Some("sha256:1".into()),
+            input: None,
+        }],
+        node_images: BTreeMap::new(),
+        ports: PORTS,
+        taken: BTreeMap::new(),
+        api: Api::Silent,
+        inside: None,
+        app_input: Some("a".into()),
+    }
+}
+
+/// Everything is as it should be.
+fn complete(settings: &Settings) -> Facts {
+    let catalogue = Catalogue::built_in();
+    let node_image = &catalogue.image("node").reference;
+    let mut record = Record::intent("minimal", &config_hash(settings, node_image), PORTS);
+    record.phase = Phase::Created;
+    let options = settings.addons.ingress_nginx.options().unwrap();
+    let controller = &catalogue.image("ingress-nginx").reference;
+    let hash = addons::hash(&ingress_nginx::objects(options, controller));
+    record.addons.insert(ingress_nginx::NAME.to_owned(), hash);
+    record.app = Some(AppStamp {
+        input: "a".into(),
+        release: "hello".into(),
+        namespace: "hello".into(),
+        workloads: vec![],
+        routes: vec![],
+    });
+    let node = NodeInfo {
+        id: "1".into(),
+        name: "sandbox-hello-control-plane".into(),
+        cluster: "sandbox-hello".into(),
+        role: "control-plane".into(),
+        state: NodeState::Running,
+        networks: vec![],
+        volumes: vec![],
+        ports: vec![],
+    };
+    let on_node = BTreeMap::from([(full_name("hello:dev"), "sha256:1".to_owned())]);
+    Facts {
+        record: Some(record),
+        owner: Owner::Us,
+        node_images: BTreeMap::from([(node.name.clone(), on_node)]),
+        nodes: vec![node],
+        api: Api::Ours,
+        inside: Some(Inside {
+            nodes_ready: true,
+            ingress_ready: true,
+            release: Some(("deployed".into(), 1)),
+            release_deployed_once: true,
+            app_ready: true,
+            stale: vec![],
+        }),
+        ..nothing()
+    }
+}
+
+fn plan(settings: &Settings, facts: &Facts) -> Plan {
+    up(settings, &Catalogue::built_in(), facts, false).unwrap()
+}
+
+fn ids(plan: &Plan) -> Vec<&str> {
+    plan.steps.iter().map(|step| step.id.as_str()).collect()
+}
+
+fn inside(facts: &mut Facts) -> &mut Inside {
+    facts.inside.as_mut().unwrap()
+}
+
+#[test]
+fn when_all_is_as_it_should_be_there_is_nothing_to_do() {
+    let settings = settings(WITH_APP);
+    let plan = plan(&settings, &complete(&settings));
+    assert_eq!(ids(&plan), Vec::<&str>::new());
+    assert_eq!(plan.kept.len(), 4, "{:?}", plan.kept);
+}
+
+#[test]
+fn building_sending_and_installing_do_not_wait_for_kind_to_be_done() {
+    let settings = settings(WITH_APP);
+    let plan = plan(&settings, &nothing());
+    let needs = |id: &str| &plan.steps.iter().find(|step| step.id == id).unwrap().needs;
+    for step in ["api", "load hello:dev", "load ingress-nginx", "ingress-nginx", "install"] {
+        assert!(!needs(step).contains(&"cluster".to_owned()), "{step} waits for kind");
+    }
+    assert_eq!(needs("install"), &["load hello:dev", "api"]);
+}
+
+#[test]
+fn every_need_is_a_step_that_comes_before() {
+    let settings = settings(WITH_APP);
+    for facts in [nothing(), complete(&settings)] {
+        let plan = plan(&settings, &facts);
+        for (index, step) in plan.steps.iter().enumerate() {
+            for need in &step.needs {
+                assert!(plan.steps[..index].iter().any(|s| s.id == *need), "{need}");
+            }
+        }
+    }
+}
+
+#[test]
+fn half_a_cluster_is_made_anew_and_what_was_built_stays() {
+    let settings = settings(WITH_APP);
+    for phase in [Phase::Creating, Phase::Removing] {
+        let mut facts = complete(&settings);
+        facts.record.as_mut().unwrap().phase = phase;
+        assert_eq!(ids(&plan(&settings, &facts))[..2], ["remains", "network"], "{phase:?}");
+    }
+    let mut lost = complete(&settings);
+    lost.record = None;
+    assert_eq!(ids(&plan(&settings, &lost))[0], "remains");
+}
+
+#[test]
+fn a_whole_cluster_that_does_not_fit_is_only_replaced_when_asked() {
+    let settings = settings(WITH_APP);
+    let mut facts = complete(&settings);
+    facts.record.as_mut().unwrap().config = "other".into();
+    let catalogue = Catalogue::built_in();
+    let error = up(&settings, &catalogue, &facts, false).unwrap_err();
+    assert!(error.hints()[0].starts_with("sandbox up --recreate"), "{:?}", error.hints());
+    assert_eq!(up(&settings, &catalogue, &facts, true).unwrap().steps[0].id, "remains");
+}
+
+#[test]
+fn a_pull_comes_before_anything_is_removed_or_made() {
+    let settings = settings(WITH_APP);
+    let mut facts = complete(&settings);
+    facts.record.as_mut().unwrap().phase = Phase::Creating;
+    facts.catalogue.insert("node".into(), None);
+    let plan = plan(&settings, &facts);
+    let remains = plan.steps.iter().find(|step| step.id == "remains").unwrap();
+    assert_eq!(remains.needs, ["image node"]);
+}
+
+#[test]
+fn a_new_image_of_the_same_name_is_sent_and_its_pods_restart() {
+    let settings = settings(WITH_APP);
+    let mut facts = complete(&settings);
+    facts.images[0].engine = Some(image("sha256:2"));
+    facts.images[0].node_id = Some("sha256:2".into());
+    assert_eq!(ids(&plan(&settings, &facts)), ["load hello:dev", "restart", "app", "routes"]);
+}
+
+#[test]
+fn a_changed_chart_is_installed_and_nothing_else() {
+    let settings = settings(WITH_APP);
+    let mut facts = complete(&settings);
+    facts.app_input = Some("b".into());
+    assert_eq!(ids(&plan(&settings, &facts)), ["install", "app", "routes"]);
+}
+
+#[test]
+fn a_release_that_was_cut_off_is_recovered_first() {
+    let settings = settings(WITH_APP);
+    let table = [
+        ("pending-install", false, Recovery::Uninstall),
+        ("pending-upgrade", true, Recovery::RollBack),
+        ("pending-rollback", true, Recovery::RollBack),
+    ];
+    for (status, once, how) in table {
+        let mut facts = complete(&settings);
+        inside(&mut facts).release = Some((status.into(), 2));
+        inside(&mut facts).release_deployed_once = once;
+        let plan = plan(&settings, &facts);
+        assert_eq!(plan.steps[0].action, Action::RecoverRelease(how), "{status}");
+        assert!(plan.steps[1].needs.contains(&"recover".to_owned()));
+    }
+}
+
+#[test]
+fn an_app_that_is_not_ready_is_waited_for_without_a_write() {
+    let settings = settings(WITH_APP);
+    let mut facts = complete(&settings);
+    inside(&mut facts).app_ready = false;
+    assert_eq!(ids(&plan(&settings, &facts)), ["app", "routes"]);
+}
+
+#[test]
+fn stopped_nodes_are_started() {
+    let settings = settings(WITH_APP);
+    let mut facts = complete(&settings);
+    facts.nodes[0].state = NodeState::Stopped;
+    facts.node_images.clear();
+    facts.api = Api::Silent;
+    facts.inside = None;
+    assert_eq!(ids(&plan(&settings, &facts))[..3], ["start", "api", "nodes"]);
+}
+
+#[test]
+fn with_source_packages_an_image_from_elsewhere_does_not_do() {
+    let settings = settings("name: hello\nsource: packages\n");
+    let mut facts = nothing();
+    facts.catalogue.get_mut("node").unwrap().as_mut().unwrap().labels.clear();
+    let error = up(&settings, &Catalogue::built_in(), &facts, false).unwrap_err();
+    assert_eq!(error.hints(), ["images/build node"]);
+    assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("images/build").is_file());
+}
