@@ -3,6 +3,7 @@
 //! Owns the inventory at the end.
 
 use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -12,12 +13,14 @@ use crate::owner;
 use crate::plan::down::{Present, down};
 use crate::report::event::Event;
 use crate::settings::{Name, Settings};
-use crate::state::{Lock, Place, Record};
+use crate::state::{Lock, Phase, Place, Record};
 use crate::steps::{Cx, Observed, leftovers};
 use crate::tools::docker::Docker;
 use crate::tools::orphans::end_orphans;
 use crate::world::World;
 
+/// How long Docker may take to finish what a killed command had asked for.
+const LATE: Duration = Duration::from_millis(1500);
 /// How often is looked again for what appeared late.
 const ROUNDS: u32 = 3;
 
@@ -64,10 +67,15 @@ pub(super) async fn one(world: &World, settings: &Settings) -> Result<Outcome> {
     docker.info().await?;
     end_orphans(&place.dir()).await;
     let mut removed = Removed::default();
+    let mut unfinished = false;
     for round in 1..=ROUNDS {
         let (present, record) = look(&docker, &place).await?;
         let plan = down(name, &present)?;
+        unfinished |= record.as_ref().is_some_and(|record| record.phase == Phase::Creating);
         if plan.steps.is_empty() {
+            if unfinished && something_appears(&docker, &place).await? {
+                continue;
+            }
             break;
         }
         if round == 1 {
@@ -102,6 +110,20 @@ pub(super) async fn one(world: &World, settings: &Settings) -> Result<Outcome> {
         .hint(format!("sandbox down --name {name}")));
     }
     Ok(Outcome { text: removed.text(name), data: removed.data(name), bad_news: None })
+}
+
+/// Whether something of an `up` that was killed a moment ago still appears: Docker goes on with
+/// what it was asked for, and nobody can ask it what that is.
+async fn something_appears(docker: &Docker, place: &Place) -> Result<bool> {
+    let end = Instant::now() + LATE;
+    while Instant::now() < end {
+        let (present, _) = look(docker, place).await?;
+        if present.network.is_some() || !present.nodes.is_empty() {
+            return Ok(true);
+        }
+        tokio::time::sleep(LATE / 10).await;
+    }
+    Ok(false)
 }
 
 /// Whether there is a node now that was not there before.

@@ -259,7 +259,9 @@ fn ingress(
         let load = Action::LoadImage { reference: image.to_owned(), ingress_only: true };
         let needs = ["network", "start", "image ingress-nginx"];
         plan.add("load ingress-nginx", "bring ingress-nginx to the node", &needs, load);
-        plan.add("ingress-nginx", "install ingress-nginx", &["api"], Action::InstallIngress);
+        // Not before its image: a pod that finds none waits ten seconds and more to look again.
+        let needs = ["api", "load ingress-nginx"];
+        plan.add("ingress-nginx", "install ingress-nginx", &needs, Action::InstallIngress);
     }
     let needs = ["ingress-nginx", "load ingress-nginx", "api"];
     plan.add("ingress ready", "wait for ingress-nginx", &needs, Action::IngressReady);

@@ -128,7 +128,7 @@ fn a_node_that_cannot_be_removed_is_told_and_the_record_stays() {
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
     do    load ingress-nginx: bring ingress-nginx to the node  (after network)
-    do    ingress-nginx: install ingress-nginx  (after api)
+    do    ingress-nginx: install ingress-nginx  (after api, load ingress-nginx)
     do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
     --- exit code 0
     ");

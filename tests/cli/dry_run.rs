@@ -11,7 +11,7 @@ fn on_an_empty_machine_everything_is_planned() {
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
     do    load ingress-nginx: bring ingress-nginx to the node  (after network)
-    do    ingress-nginx: install ingress-nginx  (after api)
+    do    ingress-nginx: install ingress-nginx  (after api, load ingress-nginx)
     do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
     --- exit code 0
     ");
@@ -32,7 +32,7 @@ fn the_app_is_planned_beside_the_cluster() {
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
     do    load ingress-nginx: bring ingress-nginx to the node  (after network)
-    do    ingress-nginx: install ingress-nginx  (after api)
+    do    ingress-nginx: install ingress-nginx  (after api, load ingress-nginx)
     do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
     do    build hello:dev: build hello:dev
     do    load hello:dev: bring hello:dev to the nodes  (after build hello:dev, network)
@@ -57,7 +57,7 @@ fn missing_images_are_pulled() {
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
     do    load ingress-nginx: bring ingress-nginx to the node  (after network, image ingress-nginx)
-    do    ingress-nginx: install ingress-nginx  (after api)
+    do    ingress-nginx: install ingress-nginx  (after api, load ingress-nginx)
     do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
     --- exit code 0
     ");

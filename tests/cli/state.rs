@@ -115,7 +115,7 @@ fn a_kill_after_the_network_is_finished_by_the_next_run() {
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
     do    load ingress-nginx: bring ingress-nginx to the node  (after network)
-    do    ingress-nginx: install ingress-nginx  (after api)
+    do    ingress-nginx: install ingress-nginx  (after api, load ingress-nginx)
     do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
     --- exit code 0
     ");
