@@ -3,6 +3,7 @@
 //! Owns filling [`Facts`] from Docker, the state folder and the cluster. Decides nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -201,6 +202,12 @@ async fn read_inside(
 pub fn node_is_ready(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions.is_some_and(|list| list.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
+}
+
+/// How many of these nodes are ready.
+#[must_use]
+pub fn ready_nodes(nodes: &[Arc<Node>]) -> usize {
+    nodes.iter().filter(|node| node_is_ready(node)).count()
 }
 
 /// The newest revision of a release and whether any was ever deployed, from the labels of helm's

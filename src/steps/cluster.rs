@@ -10,7 +10,7 @@ use kube::runtime::watcher;
 
 use super::Cx;
 use crate::error::{Context, Error, Kind, Result};
-use crate::observe::node_is_ready;
+use crate::observe::ready_nodes;
 use crate::owner::{self, Owner};
 use crate::plan::kind_config::{config_hash, kind_config, node_count};
 use crate::report::event::StepEvents;
@@ -186,7 +186,7 @@ impl Cx<'_> {
         let (nodes, changes) = ready::watch::<Node>(cluster.all(), watcher::Config::default());
         let look = || {
             let state = nodes.state();
-            let ready = state.iter().filter(|node| node_is_ready(node)).count();
+            let ready = ready_nodes(&state);
             if ready >= wanted && ready == state.len() {
                 Look::Done(ready)
             } else {

@@ -15,7 +15,7 @@ use crate::addons::{self, ingress_nginx};
 use crate::app::Parts;
 use crate::app::cause::{self, Limits};
 use crate::error::{Error, Kind, Result};
-use crate::observe::node_is_ready;
+use crate::observe::ready_nodes;
 use crate::plan::kind_config::node_count;
 use crate::report::event::StepEvents;
 use crate::settings::file::IngressNginx;
@@ -72,7 +72,7 @@ impl Cx<'_> {
                 events: owned(happened.state()),
                 ..Parts::default()
             };
-            let ready = nodes.state().iter().filter(|node| node_is_ready(node)).count();
+            let ready = ready_nodes(&nodes.state());
             let snapshot = parts.snapshot(ready >= wanted);
             persistence.look(cause::judge(&snapshot, &limits, jiff::Timestamp::now()))
         };

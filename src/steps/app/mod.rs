@@ -20,7 +20,7 @@ use super::ingress::owned;
 use crate::app::cause::{self, Limits};
 use crate::app::{Parts, Route, Workload, settle};
 use crate::error::{Context, Error, Kind, Result};
-use crate::observe::{node_is_ready, stale};
+use crate::observe::{ready_nodes, stale};
 use crate::plan::Recovery;
 use crate::plan::facts::ImageFact;
 use crate::plan::kind_config::node_count;
@@ -123,7 +123,7 @@ impl Cx<'_> {
             if missing > 0 {
                 return Look::Waiting(format!("{missing} workload(s) to appear"));
             }
-            let ready = nodes.state().iter().filter(|node| node_is_ready(node)).count();
+            let ready = ready_nodes(&nodes.state());
             let snapshot = seen.snapshot(ready >= wanted);
             match persistence.look(cause::judge(&snapshot, &limits, jiff::Timestamp::now())) {
                 Look::Done(None) => match settle::unsettled(&seen.pods, jiff::Timestamp::now()) {
