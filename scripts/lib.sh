@@ -39,6 +39,17 @@ catalogue() {
   ' "$SANDBOX_ROOT/catalogue.toml"
 }
 
+# catalogue_list TABLE KEY: the strings of a list with one a line, such as
+# `catalogue_list manifests.dapr files`.
+catalogue_list() {
+  awk -v table="[$1]" -v key="$2" '
+    /^\[/ { inside = ($0 == table); next }
+    inside && $1 == key && $2 == "=" { listed = 1; next }
+    inside && listed && /^\]/ { exit }
+    inside && listed && split($0, part, "\"") == 3 { print part[2] }
+  ' "$SANDBOX_ROOT/catalogue.toml"
+}
+
 # catalogue_names PREFIX: the NAME of every [PREFIX.NAME] table.
 catalogue_names() {
   sed -n "s/^\[$1\.\([^].]*\)\]\$/\1/p" "$SANDBOX_ROOT/catalogue.toml"
@@ -108,4 +119,28 @@ install_debian_package() {
   command -v "$1" >/dev/null && return
   [[ -f /etc/debian_version && $EUID -eq 0 ]] || die "$1 is not on PATH" "install $1"
   apt-get update -qq && apt-get install -y -qq --no-install-recommends "$1" >/dev/null
+}
+
+# require_go VERSION: for what is built or fetched with Go.
+require_go() {
+  local have
+  have=$(go env GOVERSION 2>/dev/null) || have=go0
+  if ! version_in_range "${have#go}" "$1" 2; then
+    die "Go $1 or newer is needed to build from packages, found ${have/go0/none}" \
+      "apt-get install golang-go, or unpack an archive of https://go.dev/dl into /usr/local and add /usr/local/go/bin to PATH"
+  fi
+}
+
+# same_release VERSION TAG PARTS: whether what a distribution has is of the
+# release that a tag says; a newer fix of it is good, and worth a word.
+same_release() {
+  local found wanted
+  found=$(cut -d. -f"1-$3" <<<"$1")
+  wanted=$(cut -d. -f"1-$3" <<<"$2")
+  if [[ $found != "$wanted" ]]; then
+    die "the packages have $1, the catalogue says $2"
+  fi
+  if [[ $1 != "$2" ]]; then
+    progress "the packages have $1; the catalogue's tag says $2"
+  fi
 }

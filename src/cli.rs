@@ -108,9 +108,41 @@ pub enum Command {
         #[arg(long)]
         raw: bool,
     },
+    /// Print how to connect to Redis, Postgres and the rest: `eval "$(sandbox env)"`
+    Env {
+        /// As pods see it, not this machine
+        #[arg(long)]
+        cluster: bool,
+        /// Print only the value of one fact, such as `redis.url`
+        #[arg(value_name = "FACT")]
+        fact: Option<String>,
+    },
+    /// The sandbox's own certificate authority
+    #[command(subcommand)]
+    Ca(CaCommand),
     /// The third-party images that a sandbox is made of
     #[command(subcommand)]
     Images(ImagesCommand),
+}
+
+/// What to do with the certificate authority.
+#[derive(Debug, Subcommand)]
+pub enum CaCommand {
+    /// Print its certificate (PEM), to be added to what a program trusts; never its key
+    ///
+    /// What this machine trusts is not changed.
+    Export {
+        /// Print variables that make curl, Node, Python and Java trust it, for `eval "$(…)"`
+        ///
+        /// `SSL_CERT_FILE`, `CURL_CA_BUNDLE` and `REQUESTS_CA_BUNDLE` replace what a program
+        /// trusts, and so does Java's option. They are pointed at files that hold the roots of
+        /// this machine as well. `NODE_EXTRA_CA_CERTS` adds to what Node trusts.
+        #[arg(long)]
+        env: bool,
+        /// Write a PKCS#12 truststore with this certificate alone; its password is `changeit`
+        #[arg(long, value_name = "FILE")]
+        pkcs12: Option<PathBuf>,
+    },
 }
 
 /// What to do with the third-party images.

@@ -8,6 +8,9 @@ use std::path::PathBuf;
 
 /// Folder for state (records, kubeconfigs); default `$XDG_STATE_HOME/sandbox`.
 pub const STATE_DIR: &str = "SANDBOX_STATE_DIR";
+/// Folder for what can be made again (tools, manifests); default `$XDG_CACHE_HOME/sandbox`. The
+/// scripts of a checkout use the same.
+pub const CACHE_DIR: &str = "SANDBOX_CACHE";
 /// Where the catalogue's images come from: `auto`, `registry` or `packages`.
 pub const IMAGES: &str = "SANDBOX_IMAGES";
 /// Name of the sandbox; beats `name:` in `sandbox.yaml`.
@@ -59,8 +62,9 @@ impl Env {
     /// tool at another cluster or carries cloud credentials.
     #[must_use]
     pub fn for_children(&self) -> Vec<(String, OsString)> {
-        const KEPT: [&str; 19] = [
+        const KEPT: [&str; 20] = [
             "PATH",
+            CACHE_DIR,
             "HOME",
             "USER",
             "LANG",
@@ -94,6 +98,14 @@ impl Env {
             .or_else(|| self.path("XDG_STATE_HOME").map(|dir| dir.join("sandbox")))
             .or_else(|| self.path("HOME").map(|home| home.join(".local/state/sandbox")))
     }
+
+    /// The folder for what can be made again, shared with the scripts of a checkout.
+    #[must_use]
+    pub fn cache_dir(&self) -> Option<PathBuf> {
+        self.path(CACHE_DIR)
+            .or_else(|| self.path("XDG_CACHE_HOME").map(|dir| dir.join("sandbox")))
+            .or_else(|| self.path("HOME").map(|home| home.join(".cache/sandbox")))
+    }
 }
 
 #[cfg(test)]
@@ -118,5 +130,15 @@ mod tests {
         assert_eq!(env.state_dir(), Some(PathBuf::from("/s")));
         let env = Env::of(&[("HOME", "/home/x")]);
         assert_eq!(env.state_dir(), Some(PathBuf::from("/home/x/.local/state/sandbox")));
+    }
+
+    #[test]
+    fn the_cache_is_where_the_scripts_have_it() {
+        let env = Env::of(&[("SANDBOX_CACHE", "/c"), ("XDG_CACHE_HOME", "/x"), ("HOME", "/h")]);
+        assert_eq!(env.cache_dir(), Some(PathBuf::from("/c")));
+        let env = Env::of(&[("XDG_CACHE_HOME", "/x"), ("HOME", "/h")]);
+        assert_eq!(env.cache_dir(), Some(PathBuf::from("/x/sandbox")));
+        let env = Env::of(&[("HOME", "/h")]);
+        assert_eq!(env.cache_dir(), Some(PathBuf::from("/h/.cache/sandbox")));
     }
 }

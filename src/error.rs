@@ -129,6 +129,14 @@ impl Error {
         &self.hints
     }
 
+    /// The message with all its causes, on one line.
+    #[must_use]
+    pub fn full(&self) -> String {
+        let mut parts = vec![self.to_string()];
+        parts.extend(self.causes());
+        parts.join(": ")
+    }
+
     /// The causes from the nearest to the first, each told once.
     #[must_use]
     pub fn causes(&self) -> Vec<String> {

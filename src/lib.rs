@@ -14,6 +14,7 @@ pub mod catalogue;
 pub mod checks;
 pub mod cli;
 pub mod commands;
+pub mod desired;
 pub mod diagnostics;
 pub mod env;
 pub mod error;

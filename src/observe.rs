@@ -2,17 +2,18 @@
 //!
 //! Owns filling [`Facts`] from Docker, the state folder and the cluster. Decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Node, Pod, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 
-use crate::addons::ingress_nginx;
+use crate::addons::{self, ADDON_LABEL};
+use crate::app::Parts;
 use crate::app::cause::{self, Limits};
-use crate::app::{self, Parts};
 use crate::error::{Context, Kind, Result};
 use crate::owner;
 use crate::plan::facts::{Api, Facts, ImageFact, Inside};
@@ -63,13 +64,12 @@ pub async fn observe(world: &World, settings: &Settings, place: &Place) -> Resul
     if let Some((inside, pods)) = &mut inside {
         inside.stale = stale(&images, pods);
     }
-    let app_input = match &settings.app {
-        Some(app) => Some(app::input_hash(app, &settings.kubernetes.value)?),
-        None => None,
-    };
+    let ports = choose_ports(settings, record.as_ref())?;
+    let service_ports = choose_service_ports(settings, record.as_ref(), ports);
     Ok(Facts {
         engine,
-        ports: choose_ports(settings, record.as_ref())?,
+        ports,
+        service_ports,
         taken: taken_ports(&docker, settings).await?,
         record,
         owner,
@@ -80,7 +80,6 @@ pub async fn observe(world: &World, settings: &Settings, place: &Place) -> Resul
         node_images,
         api,
         inside: inside.map(|(inside, _)| inside),
-        app_input,
     })
 }
 
@@ -163,10 +162,6 @@ async fn read_inside(
     let failed = || "cannot read the cluster".to_owned();
     let all = ListParams::default();
     let nodes = async { cluster.all::<Node>().list(&all).await.context(Kind::Cluster, failed) };
-    let ingress = async {
-        let api = cluster.namespaced::<Deployment>(ingress_nginx::NAME);
-        cluster.get(&api, ingress_nginx::CONTROLLER).await
-    };
     let release = async {
         // By the settings, as a first installation that was cut off is not in the record.
         match wanted {
@@ -180,21 +175,46 @@ async fn read_inside(
             None => Ok((false, Vec::new())),
         }
     };
-    let (nodes, ingress, (release, deployed_once), (app_ready, pods)) =
-        tokio::try_join!(nodes, ingress, release, app)?;
+    let (nodes, ready_workloads, (release, deployed_once), (app_ready, pods)) =
+        tokio::try_join!(nodes, ready_workloads(cluster), release, app)?;
     let inside = Inside {
         nodes_ready: nodes.items.iter().all(node_is_ready),
-        ingress_ready: ingress.is_some_and(|deployment| {
-            let parts = Parts { deployments: vec![deployment], ..Parts::default() };
-            let state = cause::judge(&parts.snapshot(true), &NO_PATIENCE, jiff::Timestamp::now());
-            matches!(state, cause::State::Ready)
-        }),
+        ready_workloads,
         release,
         release_deployed_once: deployed_once,
         app_ready,
         stale: Vec::new(),
     };
     Ok((inside, pods))
+}
+
+/// Workloads of addons that are ready, as `namespace/name`.
+async fn ready_workloads(cluster: &Cluster) -> Result<BTreeSet<String>> {
+    let failed = || "cannot read the addons".to_owned();
+    let labelled = ListParams::default().labels(ADDON_LABEL);
+    let deployments = cluster.all::<Deployment>();
+    let stateful_sets = cluster.all::<StatefulSet>();
+    let (deployments, stateful_sets) =
+        tokio::try_join!(deployments.list(&labelled), stateful_sets.list(&labelled))
+            .context(Kind::Cluster, failed)?;
+    let name = |meta: &ObjectMeta| {
+        let namespace = meta.namespace.as_deref().unwrap_or_default();
+        format!("{namespace}/{}", meta.name.as_deref().unwrap_or_default())
+    };
+    let deployments = deployments
+        .items
+        .into_iter()
+        .map(|one| (name(&one.metadata), Parts { deployments: vec![one], ..Parts::default() }));
+    let stateful_sets = stateful_sets
+        .items
+        .into_iter()
+        .map(|one| (name(&one.metadata), Parts { stateful_sets: vec![one], ..Parts::default() }));
+    let is_ready = |parts: &Parts| {
+        let state = cause::judge(&parts.snapshot(true), &NO_PATIENCE, jiff::Timestamp::now());
+        matches!(state, cause::State::Ready)
+    };
+    let all = deployments.chain(stateful_sets);
+    Ok(all.filter(|(_, parts)| is_ready(parts)).map(|(name, _)| name).collect())
 }
 
 /// Whether a node has the condition `Ready`.
@@ -293,12 +313,31 @@ fn choose_ports(settings: &Settings, record: Option<&Record>) -> Result<Ports> {
     Ok(Ports { http, https, api })
 }
 
+/// Ports for addons: the recorded ones, else those asked for, else the first free ones.
+fn choose_service_ports(
+    settings: &Settings,
+    record: Option<&Record>,
+    ports: Ports,
+) -> BTreeMap<String, u16> {
+    let mut taken = vec![ports.http, ports.https, ports.api];
+    let mut chosen = BTreeMap::new();
+    for (name, preferred, asked) in addons::host_ports(&settings.addons) {
+        let recorded = record.and_then(|record| record.service_ports.get(name).copied());
+        if let Some(port) = asked.or(recorded).or_else(|| ports::first_free(preferred, &taken)) {
+            taken.push(port);
+            chosen.insert(name.to_owned(), port);
+        }
+    }
+    chosen
+}
+
 /// Ports that were asked for and that something outside this sandbox holds.
 async fn taken_ports(
     docker: &Docker,
     settings: &Settings,
 ) -> Result<BTreeMap<u16, Option<String>>> {
-    let asked = [settings.http_port.value, settings.https_port.value];
+    let mut asked = vec![settings.http_port.value, settings.https_port.value];
+    asked.extend(addons::host_ports(&settings.addons).into_iter().map(|(_, _, asked)| asked));
     let taken: Vec<u16> =
         asked.into_iter().flatten().filter(|port| !ports::is_free(*port)).collect();
     if taken.is_empty() {

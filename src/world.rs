@@ -49,6 +49,17 @@ impl World {
         Ok(Place::new(self.state_root()?, name.clone()))
     }
 
+    /// The folder for what can be had again: third-party manifests.
+    ///
+    /// # Errors
+    /// [`Kind::Machine`] when there is no home to put it in.
+    pub fn cache(&self) -> Result<PathBuf> {
+        self.env.cache_dir().map(|dir| self.cwd.join(dir)).ok_or_else(|| {
+            Error::new(Kind::Machine, "neither HOME nor XDG_CACHE_HOME is set")
+                .hint("set XDG_CACHE_HOME to a folder of your own")
+        })
+    }
+
     /// The folder that holds the state of all sandboxes.
     ///
     /// # Errors

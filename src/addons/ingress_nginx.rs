@@ -9,287 +9,147 @@
 //! <https://kubernetes.github.io/ingress-nginx/user-guide/cli-arguments/> and
 //! <https://kubernetes.github.io/ingress-nginx/deploy/rbac/>.
 
-use std::collections::BTreeMap;
-
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy};
 use k8s_openapi::api::core::v1::{
-    Capabilities, ConfigMap, Container, ContainerPort, EnvVar, EnvVarSource, ExecAction,
-    HTTPGetAction, Lifecycle, LifecycleHandler, Namespace, ObjectFieldSelector, PodSpec,
-    PodTemplateSpec, Probe, ResourceRequirements, SecurityContext, Service, ServiceAccount,
-    ServicePort, ServiceSpec, Toleration,
+    Capabilities, Container, ExecAction, Lifecycle, LifecycleHandler, PodSpec, Probe,
+    SecurityContext,
 };
 use k8s_openapi::api::networking::v1::{IngressClass, IngressClassSpec};
-use k8s_openapi::api::rbac::v1::{
-    ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, RoleRef, Subject,
-};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::ADDON_LABEL;
-use crate::settings::file::IngressNginx;
+use super::manifest::{Part, env_field, http_probe, on_addon_node, port, requests, rule, words};
+use super::{Addon, Image, Inputs};
+use crate::error::Result;
+use crate::settings::addons::IngressNginx;
+use crate::state::Credentials;
 use crate::tools::kube::Object;
 
 /// Name of everything here, its namespace included.
 pub const NAME: &str = "ingress-nginx";
 /// Name of the controller's Deployment, as upstream has it.
-pub const CONTROLLER: &str = "ingress-nginx-controller";
+const CONTROLLER: &str = "ingress-nginx-controller";
 /// The ingress class it serves.
-pub const CLASS: &str = "nginx";
-/// Label of the node that owns the host ports.
-pub const NODE_LABEL: &str = "dev.sandbox/ingress";
+const CLASS: &str = "nginx";
+/// The Secret with the certificate for hosts that no Ingress brings one for.
+const DEFAULT_TLS: &str = "sandbox-default-tls";
 /// Port of the controller's health and metrics.
 const HEALTH_PORT: i32 = 10254;
+/// The controller and what belongs to it.
+const PART: Part<'static> =
+    Part { addon: NAME, namespace: NAME, name: NAME, component: "controller" };
 
-/// All its objects.
-#[must_use]
-pub fn objects(options: &IngressNginx, image: &str) -> Vec<Object> {
-    vec![
-        Object::of(&Namespace { metadata: meta(NAME, false), ..Namespace::default() }),
-        Object::of(&ServiceAccount { metadata: meta(NAME, true), ..ServiceAccount::default() }),
-        Object::of(&cluster_role()),
-        Object::of(&ClusterRoleBinding {
-            metadata: meta(NAME, false),
-            role_ref: role_ref("ClusterRole"),
-            subjects: Some(vec![account()]),
-        }),
-        Object::of(&role()),
-        Object::of(&RoleBinding {
-            metadata: meta(NAME, true),
-            role_ref: role_ref("Role"),
-            subjects: Some(vec![account()]),
-        }),
-        Object::of(&IngressClass {
-            metadata: meta(CLASS, false),
-            spec: Some(IngressClassSpec {
-                controller: Some("k8s.io/ingress-nginx".to_owned()),
-                ..IngressClassSpec::default()
-            }),
-        }),
-        Object::of(&ConfigMap {
-            metadata: meta(CONTROLLER, true),
-            data: Some(options.config.clone()),
-            ..ConfigMap::default()
-        }),
-        Object::of(&service()),
-        Object::of(&deployment(image)),
-    ]
+/// The addon; `None` when it is off.
+///
+/// # Errors
+/// When its certificate cannot be made.
+pub(super) fn addon(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Result<Option<Addon>> {
+    let Some(options) = inputs.settings.addons.ingress_nginx.options() else { return Ok(None) };
+    let image = match &options.image {
+        Some(own) => Image { reference: own.clone(), catalogue: None },
+        None => Image::of(inputs.catalogue, "ingress-nginx"),
+    };
+    // Names one by one, as TLS libraries take no `*.localhost`.
+    let mut names: Vec<String> = inputs.hosts.to_vec();
+    names.push("localhost".to_owned());
+    let leaf = credentials.leaf(NAME, &names)?;
+    let tls = [("tls.crt", leaf.certificate.as_str()), ("tls.key", leaf.key.as_str())];
+    let mut objects = objects(options, &image.reference);
+    objects.push(PART.secret(DEFAULT_TLS, &tls));
+    Ok(Some(Addon { images: vec![image], ..Addon::of(NAME, objects) }))
 }
 
-fn labels() -> BTreeMap<String, String> {
-    BTreeMap::from([
-        ("app.kubernetes.io/name".to_owned(), NAME.to_owned()),
-        ("app.kubernetes.io/component".to_owned(), "controller".to_owned()),
-    ])
-}
-
-fn meta(name: &str, namespaced: bool) -> ObjectMeta {
-    let mut labels = labels();
-    labels.insert(ADDON_LABEL.to_owned(), NAME.to_owned());
-    ObjectMeta {
-        name: Some(name.to_owned()),
-        namespace: namespaced.then(|| NAME.to_owned()),
-        labels: Some(labels),
-        ..ObjectMeta::default()
-    }
-}
-
-fn role_ref(kind: &str) -> RoleRef {
-    RoleRef {
-        api_group: "rbac.authorization.k8s.io".to_owned(),
-        kind: kind.to_owned(),
-        name: NAME.to_owned(),
-    }
-}
-
-fn account() -> Subject {
-    Subject {
-        kind: "ServiceAccount".to_owned(),
-        name: NAME.to_owned(),
-        namespace: Some(NAME.to_owned()),
-        ..Subject::default()
-    }
-}
-
-fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
-    let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    PolicyRule {
-        api_groups: Some(vec![group.to_owned()]),
-        resources: Some(owned(resources)),
-        verbs: owned(verbs),
-        ..PolicyRule::default()
-    }
-}
-
-fn cluster_role() -> ClusterRole {
+/// All its objects but the Secret.
+fn objects(options: &IngressNginx, image: &str) -> Vec<Object> {
     let core = ["configmaps", "endpoints", "nodes", "pods", "secrets", "namespaces", "services"];
     let look = ["get", "list", "watch"];
-    ClusterRole {
-        metadata: meta(NAME, false),
-        rules: Some(vec![
-            rule("", &core, &look),
-            rule("coordination.k8s.io", &["leases"], &["list", "watch"]),
-            rule("networking.k8s.io", &["ingresses", "ingressclasses"], &look),
-            rule("networking.k8s.io", &["ingresses/status"], &["update"]),
-            rule("discovery.k8s.io", &["endpointslices"], &look),
-            rule("", &["events"], &["create", "patch"]),
-        ]),
-        ..ClusterRole::default()
-    }
-}
-
-fn role() -> Role {
+    let everywhere = vec![
+        rule("", &core, &look),
+        rule("coordination.k8s.io", &["leases"], &["list", "watch"]),
+        rule("networking.k8s.io", &["ingresses", "ingressclasses"], &look),
+        rule("networking.k8s.io", &["ingresses/status"], &["update"]),
+        rule("discovery.k8s.io", &["endpointslices"], &look),
+        rule("", &["events"], &["create", "patch"]),
+    ];
     let lease = rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]);
-    Role { metadata: meta(NAME, true), rules: Some(vec![lease]) }
-}
-
-/// The Service under upstream's name, for charts and tests that talk to the controller from
-/// inside the cluster. No load balancer: from outside it is reached by the host ports.
-fn service() -> Service {
-    let port = |name: &str, port: i32| ServicePort {
-        name: Some(name.to_owned()),
-        port,
-        target_port: Some(IntOrString::String(name.to_owned())),
-        ..ServicePort::default()
+    let controller = Part { name: CONTROLLER, ..PART };
+    let class = IngressClass {
+        metadata: PART.global(CLASS),
+        spec: Some(IngressClassSpec {
+            controller: Some("k8s.io/ingress-nginx".to_owned()),
+            ..IngressClassSpec::default()
+        }),
     };
-    Service {
-        metadata: meta(CONTROLLER, true),
-        spec: Some(ServiceSpec {
-            selector: Some(labels()),
-            ports: Some(vec![port("http", 80), port("https", 443)]),
-            ..ServiceSpec::default()
-        }),
-        ..Service::default()
-    }
-}
-
-fn deployment(image: &str) -> Deployment {
-    Deployment {
-        metadata: meta(CONTROLLER, true),
-        spec: Some(DeploymentSpec {
-            replicas: Some(1),
-            selector: LabelSelector { match_labels: Some(labels()), ..LabelSelector::default() },
-            // Two pods cannot have the same host ports.
-            strategy: Some(DeploymentStrategy {
-                type_: Some("Recreate".to_owned()),
-                ..DeploymentStrategy::default()
-            }),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta { labels: Some(labels()), ..ObjectMeta::default() }),
-                spec: Some(pod(image)),
-            },
-            ..DeploymentSpec::default()
-        }),
-        ..Deployment::default()
-    }
+    let mut objects = vec![PART.namespace(), PART.account(), Object::of(&class)];
+    objects.extend(PART.cluster_role(everywhere));
+    objects.extend(PART.role(vec![lease]));
+    objects.push(PART.config_map(CONTROLLER, options.config.clone()));
+    // Under upstream's name, for charts and tests that talk to the controller from inside the
+    // cluster. No load balancer: from outside it is reached by the host ports.
+    objects.push(controller.service(&[(80, "http"), (443, "https")]));
+    objects.push(controller.deployment(pod(image)));
+    objects
 }
 
 fn pod(image: &str) -> PodSpec {
-    PodSpec {
+    on_addon_node(PodSpec {
         service_account_name: Some(NAME.to_owned()),
-        node_selector: Some(BTreeMap::from([(NODE_LABEL.to_owned(), "true".to_owned())])),
-        tolerations: Some(vec![Toleration {
-            key: Some("node-role.kubernetes.io/control-plane".to_owned()),
-            operator: Some("Exists".to_owned()),
-            effect: Some("NoSchedule".to_owned()),
-            ..Toleration::default()
-        }]),
         termination_grace_period_seconds: Some(30),
         containers: vec![controller(image)],
         ..PodSpec::default()
-    }
+    })
 }
 
 fn controller(image: &str) -> Container {
-    let field = |name: &str, path: &str| EnvVar {
-        name: name.to_owned(),
-        value_from: Some(EnvVarSource {
-            field_ref: Some(ObjectFieldSelector {
-                field_path: path.to_owned(),
-                ..ObjectFieldSelector::default()
-            }),
-            ..EnvVarSource::default()
-        }),
-        ..EnvVar::default()
-    };
-    let port = |name: &str, number: i32, host: bool| ContainerPort {
-        name: Some(name.to_owned()),
-        container_port: number,
-        host_port: host.then_some(number),
-        protocol: Some("TCP".to_owned()),
-        ..ContainerPort::default()
-    };
+    let default_tls = format!("--default-ssl-certificate=$(POD_NAMESPACE)/{DEFAULT_TLS}");
     let args = [
         "/nginx-ingress-controller",
         "--election-id=ingress-nginx-leader",
         "--controller-class=k8s.io/ingress-nginx",
         "--ingress-class=nginx",
         "--configmap=$(POD_NAMESPACE)/ingress-nginx-controller",
+        &default_tls,
         // The address under which Ingresses are reached, which their status then shows.
         "--publish-status-address=127.0.0.1",
         // Routes appear this much sooner; upstream's default of 0.3 syncs a second protects
         // large clusters.
         "--sync-rate-limit=3",
     ];
+    let stop = ExecAction { command: Some(words(&["/wait-shutdown"])) };
     Container {
         name: "controller".to_owned(),
         image: Some(image.to_owned()),
         image_pull_policy: Some("IfNotPresent".to_owned()),
-        args: Some(args.iter().map(|&arg| arg.to_owned()).collect()),
+        args: Some(words(&args)),
         env: Some(vec![
-            field("POD_NAME", "metadata.name"),
-            field("POD_NAMESPACE", "metadata.namespace"),
+            env_field("POD_NAME", "metadata.name"),
+            env_field("POD_NAMESPACE", "metadata.namespace"),
         ]),
         ports: Some(vec![
             port("http", 80, true),
             port("https", 443, true),
             port("metrics", HEALTH_PORT, false),
         ]),
-        readiness_probe: Some(Probe { failure_threshold: Some(3), ..health(1) }),
+        readiness_probe: Some(http_probe("/healthz", HEALTH_PORT, 1)),
         liveness_probe: Some(Probe {
             initial_delay_seconds: Some(20),
             failure_threshold: Some(5),
-            ..health(10)
+            ..http_probe("/healthz", HEALTH_PORT, 10)
         }),
         lifecycle: Some(Lifecycle {
-            pre_stop: Some(LifecycleHandler {
-                exec: Some(ExecAction { command: Some(vec!["/wait-shutdown".to_owned()]) }),
-                ..LifecycleHandler::default()
-            }),
+            pre_stop: Some(LifecycleHandler { exec: Some(stop), ..LifecycleHandler::default() }),
             ..Lifecycle::default()
         }),
-        resources: Some(ResourceRequirements {
-            requests: Some(BTreeMap::from([
-                ("cpu".to_owned(), Quantity("100m".to_owned())),
-                ("memory".to_owned(), Quantity("90Mi".to_owned())),
-            ])),
-            ..ResourceRequirements::default()
-        }),
+        resources: Some(requests("100m", "90Mi")),
         security_context: Some(SecurityContext {
             run_as_user: Some(101),
             run_as_non_root: Some(true),
             // Ports below 1024 are bound by a file capability, which needs this.
             allow_privilege_escalation: Some(true),
             capabilities: Some(Capabilities {
-                drop: Some(vec!["ALL".to_owned()]),
-                add: Some(vec!["NET_BIND_SERVICE".to_owned()]),
+                drop: Some(words(&["ALL"])),
+                add: Some(words(&["NET_BIND_SERVICE"])),
             }),
             ..SecurityContext::default()
         }),
         ..Container::default()
-    }
-}
-
-fn health(period: i32) -> Probe {
-    Probe {
-        http_get: Some(HTTPGetAction {
-            path: Some("/healthz".to_owned()),
-            port: IntOrString::Int(HEALTH_PORT),
-            ..HTTPGetAction::default()
-        }),
-        period_seconds: Some(period),
-        timeout_seconds: Some(1),
-        ..Probe::default()
     }
 }
 
@@ -320,7 +180,7 @@ mod tests {
 
     #[test]
     fn options_reach_the_config_map_and_change_the_hash() {
-        let config = BTreeMap::from([("proxy-body-size".to_owned(), "8m".to_owned())]);
+        let config = crate::addons::manifest::map(&[("proxy-body-size", "8m")]);
         let options = IngressNginx { config, image: None };
         let objects = objects(&options, "controller:test");
         let text: String = objects.iter().map(|object| object.value.to_string()).collect();

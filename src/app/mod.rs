@@ -43,6 +43,9 @@ pub struct Route {
     pub tls: bool,
 }
 
+/// The kind of what asks for a volume, in [`Rendered::kinds`].
+pub const VOLUME_CLAIM: &str = "/PersistentVolumeClaim";
+
 /// A rendered chart, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
@@ -50,6 +53,10 @@ pub struct Rendered {
     pub workloads: Vec<Workload>,
     /// What the Ingresses serve.
     pub routes: Vec<Route>,
+    /// What everything in it is, as `group/Kind`, with what its templates make.
+    pub kinds: BTreeSet<String>,
+    /// Addons that it brings itself.
+    pub brought: BTreeSet<String>,
 }
 
 impl Rendered {
@@ -60,6 +67,7 @@ impl Rendered {
     pub fn read(manifest: &str, namespace: &str) -> Result<Self> {
         let mut workloads = Vec::new();
         let mut routes = BTreeSet::new();
+        let mut kinds = BTreeSet::new();
         for document in documents(manifest) {
             let shown = document.source.unwrap_or("the rendered chart");
             let value: Option<Value> = serde_saphyr::from_str(document.text).map_err(|error| {
@@ -75,6 +83,11 @@ impl Rendered {
                     format!("`{shown}` renders to something without `apiVersion` and `kind`"),
                 ));
             }
+            let group = text(&value, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
+            kinds.insert(format!("{group}/{kind}"));
+            if value.pointer("/spec/volumeClaimTemplates/0").is_some() {
+                kinds.insert(VOLUME_CLAIM.to_owned());
+            }
             match kind {
                 "Deployment" | "StatefulSet" | "DaemonSet" | "Job" if !is_hook(&value) => {
                     workloads.push(workload(&value, kind, namespace));
@@ -83,7 +96,21 @@ impl Rendered {
                 _ => {}
             }
         }
-        Ok(Self { workloads, routes: routes.into_iter().collect() })
+        let images = workloads.iter().flat_map(|workload: &Workload| &workload.images);
+        let brought = images.filter_map(|image| brings(image)).map(str::to_owned).collect();
+        Ok(Self { workloads, routes: routes.into_iter().collect(), kinds, brought })
+    }
+}
+
+/// The addon whose software an image is, by the names under which it is published.
+fn brings(image: &str) -> Option<&'static str> {
+    let name = image.split('@').next()?.rsplit('/').next()?.split(':').next()?;
+    match name {
+        "cert-manager-controller" => Some("cert-manager"),
+        "metrics-server" => Some("metrics-server"),
+        "redis" | "valkey" | "redis-stack" | "redis-stack-server" => Some("redis"),
+        "postgres" | "postgresql" => Some("postgres"),
+        _ => None,
     }
 }
 
@@ -170,7 +197,8 @@ pub fn input_hash(app: &App, kubernetes: &str) -> Result<String> {
     for path in files {
         let bytes = std::fs::read(&path)
             .context(Kind::Settings, || format!("cannot read `{}`", path.display()))?;
-        let name = path.strip_prefix(&app.chart).unwrap_or(&path);
+        // Value files by their place in the list: where they lie does not matter.
+        let name = path.strip_prefix(&app.chart).unwrap_or(Path::new("values"));
         hash.update(format!("{}\0{}\n", name.display(), bytes.len()));
         hash.update(bytes);
     }
@@ -236,12 +264,20 @@ spec:
     fn workloads_and_routes_are_read() {
         let rendered = Rendered::read(MANIFEST, "apps").unwrap();
         assert_eq!(rendered.workloads.len(), 1, "hooks are helm's to wait for");
+        assert!(rendered.kinds.contains("networking.k8s.io/Ingress"));
         let workload = &rendered.workloads[0];
         assert_eq!((workload.namespace.as_str(), workload.name.as_str()), ("apps", "hello"));
         assert_eq!(workload.images, ["busybox:1", "hello:dev"]);
         let routes: Vec<_> =
             rendered.routes.iter().map(|r| (r.host.as_str(), r.path.as_str(), r.tls)).collect();
         assert_eq!(routes, [("hello.localhost", "/", false), ("s.localhost", "/api", true)]);
+    }
+
+    #[test]
+    fn software_that_the_chart_brings_is_known_by_its_image() {
+        assert_eq!(brings("docker.io/bitnami/redis:8.2.1-debian-12-r0"), Some("redis"));
+        assert_eq!(brings("localhost:5000/postgresql@sha256:1"), Some("postgres"));
+        assert_eq!(brings("example.com/my-redis-exporter:1"), None);
     }
 
     #[test]
@@ -263,6 +299,7 @@ spec:
             release: "x".into(),
             namespace: "x".into(),
             values: vec![dir.path().join("v.yaml")],
+            set: serde_json::Map::new(),
             timeout: std::time::Duration::from_secs(1),
             unready_after: std::time::Duration::from_secs(1),
         };

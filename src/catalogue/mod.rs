@@ -1,12 +1,16 @@
-//! The catalogue: every third-party image and tool, pinned.
+//! The catalogue: every third-party image, tool and manifest, pinned.
 //!
 //! Owns `catalogue.toml` and the meaning of a source. Must not fetch anything.
+
+mod manifests;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
+
+pub use manifests::{JOINT, ManifestSet};
 
 /// The pinned list, compiled in.
 const TEXT: &str = include_str!("../../catalogue.toml");
@@ -19,6 +23,8 @@ pub struct Catalogue {
     pub images: BTreeMap<String, Image>,
     /// Programs, by name.
     pub tools: BTreeMap<String, Tool>,
+    /// Definitions of other people's kinds, by project.
+    pub manifests: BTreeMap<String, ManifestSet>,
 }
 
 /// One pinned image.
@@ -153,13 +159,41 @@ mod tests {
     #[test]
     fn the_built_in_catalogue_parses_and_is_complete() {
         let catalogue = Catalogue::built_in();
-        for name in ["base", "node", "ingress-nginx"] {
+        for name in [
+            "base",
+            "node",
+            "ingress-nginx",
+            "cert-manager-controller",
+            "cert-manager-webhook",
+            "cert-manager-cainjector",
+            "metrics-server",
+            "redis",
+            "postgres",
+        ] {
             assert!(catalogue.images.contains_key(name), "{name} is missing");
         }
         for (name, tool) in &catalogue.tools {
             assert!(tool.accepts(&tool.version), "{name}: pins a version it would refuse");
         }
         assert!(catalogue.kubernetes_version().starts_with("1."));
+    }
+
+    #[test]
+    fn every_manifest_set_can_be_fetched_and_checked() {
+        let catalogue = Catalogue::built_in();
+        assert!(catalogue.manifests.contains_key("cert-manager"));
+        for (name, set) in &catalogue.manifests {
+            assert_eq!(set.sha256.len(), 64, "{name}");
+            let urls = set.urls().unwrap_or_default();
+            assert_eq!(urls.len(), set.files.len(), "{name}");
+            for url in urls {
+                assert!(url.starts_with("https://") && !url.contains('$'), "{url}");
+                assert!(url.contains(&set.version.to_string()), "{url}");
+            }
+        }
+        let cert_manager = catalogue.images["cert-manager-controller"].reference.rsplit_once(":v");
+        let definitions = catalogue.manifests["cert-manager"].version.to_string();
+        assert_eq!(cert_manager.unwrap().1, definitions, "program and definitions belong together");
     }
 
     #[test]

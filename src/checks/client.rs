@@ -28,7 +28,7 @@ pub(super) enum Door {
 
 impl Door {
     /// Chooses the way for a URL.
-    pub(super) fn of(url: &Url, target: Target) -> Self {
+    pub(super) fn of(url: &Url, target: &Target) -> Self {
         let host = url.host_str().unwrap_or_default();
         if is_localhost(host) {
             let secure = url.scheme() == "https";
@@ -99,7 +99,8 @@ mod tests {
 
     fn door(url: &str) -> (Door, Option<String>) {
         let url = Url::parse(url).unwrap();
-        let door = Door::of(&url, Target { http_port: 8080, https_port: 8443 });
+        let door =
+            Door::of(&url, &Target { http_port: 8080, https_port: 8443, ..Target::default() });
         (door, door.address(&url).map(|address| address.to_string()))
     }
 

@@ -4,7 +4,6 @@
 //! are good is decided in `judge`. Must not retry.
 
 use std::collections::{BTreeMap, HashMap};
-use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -14,9 +13,11 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::checks::client::Door;
 use crate::checks::judge::{Answer, weigh};
+use crate::checks::probe::Attempt;
 use crate::checks::request::Request;
-use crate::checks::{Evidence, Target, text};
-use crate::settings::file::Http;
+use crate::checks::text::root;
+use crate::checks::{Evidence, Exchange, Target, text};
+use crate::settings::checks::Http;
 
 /// How long one request may take, with its redirects.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -29,21 +30,12 @@ const BODY_SHOWN: usize = 4 * 1024;
 /// How much of a header is shown, in characters.
 const HEADER_SHOWN: usize = 512;
 
-/// What came of one attempt.
-#[derive(Debug)]
-pub(super) struct Attempt {
-    /// What held, or what was expected and what came.
-    pub(super) verdict: Result<String, String>,
-    /// The exchange that did not hold.
-    pub(super) evidence: Option<Evidence>,
-}
-
 /// Everything to send the requests of one check.
 #[derive(Debug)]
 pub(super) struct Probe<'a> {
     http: &'a Http,
     first: Request,
-    target: Target,
+    target: &'a Target,
     clients: HashMap<Door, Client>,
     request_limit: Duration,
 }
@@ -60,7 +52,7 @@ impl<'a> Probe<'a> {
     ///
     /// # Errors
     /// One line when URL, method or a header cannot be sent; no later attempt could do better.
-    pub(super) fn new(http: &'a Http, target: Target) -> Result<Self, String> {
+    pub(super) fn new(http: &'a Http, target: &'a Target) -> Result<Self, String> {
         let first = Request::new(http)?;
         let clients = HashMap::new();
         Ok(Self { http, first, target, clients, request_limit: REQUEST_LIMIT })
@@ -218,31 +210,12 @@ fn evidence(request: String, answer: Option<&Answer>) -> Evidence {
             })
             .or_insert(value);
     }
-    Evidence {
+    Evidence::Exchange(Exchange {
         request,
         status: answer.map(|answer| answer.status),
         headers,
         body: answer.map(|answer| text::block(&answer.body, BODY_SHOWN)).unwrap_or_default(),
-    }
-}
-
-/// The innermost cause, which is the one that says something: the others say that a request
-/// failed.
-fn root(error: &dyn StdError) -> String {
-    let mut deepest = error;
-    while let Some(source) = deepest.source() {
-        deepest = source;
-    }
-    let mut shown = text::line(&deepest.to_string(), HEADER_SHOWN);
-    if let Some(end) = shown.find(" (os error") {
-        shown.truncate(end);
-    }
-    if shown.starts_with(|c: char| c.is_ascii_uppercase())
-        && shown.chars().nth(1).is_some_and(|c| c.is_ascii_lowercase())
-    {
-        shown[..1].make_ascii_lowercase();
-    }
-    shown
+    })
 }
 
 #[cfg(test)]

@@ -1,18 +1,19 @@
 use super::*;
 use crate::checks::testing::{Reply, Server, answer, http};
-use crate::settings::file::HttpExpect;
+use crate::settings::checks::HttpExpect;
 
 /// A limit that no good answer on loopback needs.
 const SOON: Duration = Duration::from_millis(300);
 
 async fn attempt(http: &Http, target: &Target) -> Attempt {
-    let mut probe = Probe::new(http, *target).unwrap().limited_to(SOON);
+    let mut probe = Probe::new(http, target).unwrap().limited_to(SOON);
     probe.attempt(Instant::now() + Duration::from_secs(5)).await
 }
 
-async fn failure(http: &Http, target: &Target) -> (String, Evidence) {
+async fn failure(http: &Http, target: &Target) -> (String, Exchange) {
     let Attempt { verdict, evidence } = attempt(http, target).await;
-    (verdict.unwrap_err(), evidence.unwrap())
+    let Some(Evidence::Exchange(exchange)) = evidence else { panic!("no exchange") };
+    (verdict.unwrap_err(), exchange)
 }
 
 #[tokio::test]
@@ -40,7 +41,7 @@ async fn the_host_header_stays_as_written() {
 #[tokio::test]
 async fn a_port_in_the_url_is_kept() {
     let server = Server::start(|_, _| answer(200, "", "")).await;
-    let nowhere = Target { http_port: 1, https_port: 1 };
+    let nowhere = Target { http_port: 1, https_port: 1, ..Target::default() };
     let url = format!("http://hello.localhost:{}/", server.port);
     assert!(attempt(&http(&url), &nowhere).await.verdict.is_ok());
     let host = format!("\r\nhost: hello.localhost:{}\r\n", server.port);

@@ -10,7 +10,7 @@ use reqwest::Url;
 use serde_json::Value;
 
 use crate::checks::text;
-use crate::settings::file::HttpExpect;
+use crate::settings::checks::HttpExpect;
 
 /// Longest piece of a foreign value that is quoted in a message, in characters.
 const QUOTED: usize = 120;

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::checks::{CheckResult, Evidence};
+use crate::checks::{CheckResult, Evidence, Exchange};
 
 /// Writes the results as one test suite.
 #[must_use]
@@ -50,9 +50,21 @@ fn case(xml: &mut String, suite: &str, result: &CheckResult) {
 fn told(result: &CheckResult) -> String {
     let attempts = if result.attempts == 1 { "attempt" } else { "attempts" };
     let mut text = format!("{}\nafter {} {attempts}\n", result.detail, result.attempts);
-    let Some(Evidence { request, status, headers, body }) = &result.evidence else {
-        return text;
-    };
+    match &result.evidence {
+        None => {}
+        Some(Evidence::Seen { asked, seen }) => {
+            let _ = writeln!(text, "\n{asked}");
+            if !seen.is_empty() {
+                let _ = writeln!(text, "\n{seen}");
+            }
+        }
+        Some(Evidence::Exchange(exchange)) => self::exchange(&mut text, exchange),
+    }
+    text
+}
+
+fn exchange(text: &mut String, exchange: &Exchange) {
+    let Exchange { request, status, headers, body } = exchange;
     let _ = writeln!(text, "\n{request}");
     if let Some(status) = status {
         let _ = writeln!(text, "{status}");
@@ -63,7 +75,6 @@ fn told(result: &CheckResult) -> String {
     if !body.is_empty() {
         let _ = writeln!(text, "\n{body}");
     }
-    text
 }
 
 fn seconds(took: Duration) -> String {
@@ -111,12 +122,12 @@ mod tests {
             attempts: 7,
             took: Duration::from_millis(10_034),
             detail: "body does not match `a<b`, it begins with `no`".into(),
-            evidence: Some(Evidence {
+            evidence: Some(Evidence::Exchange(Exchange {
                 request: "GET http://hello.localhost/ (at 127.0.0.1:8080)".into(),
                 status: Some(200),
                 headers: [("content-type".to_owned(), "text/html".to_owned())].into(),
                 body: "<p>no\n\u{c}]]></p>".into(),
-            }),
+            })),
         };
         [good, bad]
     }
@@ -145,6 +156,14 @@ mod tests {
           </testsuite>
         </testsuites>
         "#);
+    }
+
+    #[test]
+    fn what_other_kinds_saw_is_told_too() {
+        let [_, mut bad] = results();
+        bad.evidence =
+            Some(Evidence::Seen { asked: "PING (at x:6379)".into(), seen: "PANG".into() });
+        assert!(junit("hello", &[bad]).contains("\n\nPING (at x:6379)\n\nPANG\n"));
     }
 
     #[test]

@@ -1,26 +1,43 @@
-//! Smoke checks: requests to the app and what must be true of the answers.
+//! Smoke checks: what is asked of the app and its surroundings, and what must be true of the
+//! answers.
 //!
-//! Owns what a check's result is, how checks are chosen, run, judged and reported as `JUnit`.
-//! Must not print, and must not change the cluster.
+//! Owns what a check's result is, how checks are chosen, run, judged and reported as `JUnit`. One
+//! file a kind. Must not print. Of the cluster it changes nothing but objects of its own, which
+//! are removed again.
 
+pub mod built_in;
+mod certificate;
 mod client;
+mod context;
+mod endpoint;
+mod handshake;
+mod hpa;
 mod http;
 mod judge;
 mod junit;
+mod metrics;
+mod postgres;
+mod probe;
+mod redis;
 mod request;
+mod resource;
 mod runner;
+mod script;
 mod text;
+mod tls;
+mod volume;
 
 #[cfg(test)]
 mod testing;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Kind, Result};
-use crate::settings::file::Check;
+use crate::settings::checks::Check;
 
 pub use crate::checks::judge::{Answer, judge};
 pub use crate::checks::junit::junit;
@@ -29,13 +46,62 @@ pub use crate::checks::runner::run;
 /// Similarity from which an unknown name is taken for a slip of the fingers.
 const SIMILAR: f64 = 0.7;
 
-/// Where the sandbox answers on 127.0.0.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Namespace of what a check makes for itself, and of the sandbox's own services.
+pub const NAMESPACE: &str = "sandbox-system";
+
+/// What checks need to know about the sandbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {
-    /// Port of the ingress controller for plain HTTP.
+    /// Port of the ingress controller for plain HTTP, on 127.0.0.1.
     pub http_port: u16,
-    /// Port of the ingress controller for HTTPS.
+    /// Port of the ingress controller for HTTPS, on 127.0.0.1.
     pub https_port: u16,
+    /// The certificate of the sandbox's certificate authority, as PEM.
+    pub ca: Option<String>,
+    /// The sandbox's own kubeconfig.
+    pub kubeconfig: Option<PathBuf>,
+    /// Namespace of the app.
+    pub namespace: String,
+    /// The sandbox's own services: `redis`, `postgres`.
+    pub services: BTreeMap<String, Service>,
+    /// An image with a shell that the control-plane node has.
+    pub probe_image: Option<String>,
+}
+
+/// One service of the sandbox, as its clients see it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Service {
+    /// Port on 127.0.0.1; absent = it is not reachable from this machine.
+    pub host_port: Option<u16>,
+    /// Its name in the cluster.
+    pub cluster_host: String,
+    /// Its port in the cluster.
+    pub port: u16,
+    /// The user; empty = the server's default one.
+    pub user: String,
+    /// The password; empty = none.
+    pub password: String,
+    /// The database; empty = the server's default one.
+    pub database: String,
+    /// Whether it speaks TLS, with a certificate of the sandbox's certificate authority for its
+    /// cluster host, `localhost` and 127.0.0.1.
+    pub tls: bool,
+    /// Its image, which has its client too.
+    pub image: String,
+}
+
+impl std::fmt::Debug for Service {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Service")
+            .field("host_port", &self.host_port)
+            .field("cluster_host", &self.cluster_host)
+            .field("port", &self.port)
+            .field("user", &self.user)
+            .field("database", &self.database)
+            .field("tls", &self.tls)
+            .field("image", &self.image)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of one check.
@@ -52,13 +118,28 @@ pub struct CheckResult {
     pub took: Duration,
     /// One line: what held, or what was expected and what came instead.
     pub detail: String,
-    /// The exchange that did not hold; absent when the check passed.
+    /// What did not hold; absent when the check passed, or nothing came to show.
     pub evidence: Option<Evidence>,
 }
 
-/// One exchange, safe to print: control characters are escaped and the body is cut short.
+/// What did not hold, safe to print: control characters are escaped and long texts cut short.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Evidence {
+#[serde(untagged)]
+pub enum Evidence {
+    /// Of an HTTP check.
+    Exchange(Exchange),
+    /// Of any other.
+    Seen {
+        /// What was asked, and whom.
+        asked: String,
+        /// What came, at most 4 KiB.
+        seen: String,
+    },
+}
+
+/// One exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exchange {
     /// Method, URL and the address it was sent to.
     pub request: String,
     /// Status code; absent when no answer came.
@@ -110,7 +191,7 @@ mod tests {
 
     fn checks() -> Vec<Check> {
         ["api is healthy", "greeting", "unknown host"]
-            .map(|name| Check { name: name.into(), http: None, within: None })
+            .map(|name| Check { name: name.into(), ..Check::default() })
             .to_vec()
     }
 

@@ -10,7 +10,7 @@ use reqwest::{Method, Url};
 
 use crate::checks::judge::Answer;
 use crate::checks::text;
-use crate::settings::file::Http;
+use crate::settings::checks::Http;
 
 /// Longest request line that is shown, in characters.
 const SHOWN: usize = 512;
@@ -100,7 +100,7 @@ mod tests {
             headers: headers.map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             body: Some("body".into()),
             times: None,
-            expect: crate::settings::file::HttpExpect::default(),
+            expect: crate::settings::checks::HttpExpect::default(),
         };
         Request::new(&http).unwrap()
     }
@@ -152,7 +152,7 @@ mod tests {
             headers: std::collections::BTreeMap::new(),
             body: None,
             times: None,
-            expect: crate::settings::file::HttpExpect::default(),
+            expect: crate::settings::checks::HttpExpect::default(),
         };
         assert_eq!(Request::new(&http).unwrap_err(), "`A B` is no HTTP method");
         http.method = None;

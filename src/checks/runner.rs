@@ -9,15 +9,14 @@ use futures::StreamExt as _;
 use futures::stream;
 use tokio::time::{Instant, sleep};
 
-use crate::checks::http::{Attempt, Probe};
+use crate::checks::context::Context;
+use crate::checks::probe::{Attempt, Probe};
 use crate::checks::{CheckResult, Evidence, Target};
 use crate::report::event::{Events, StepEvents};
-use crate::settings::file::Check;
+use crate::settings::checks::Check;
 
 /// How many checks run at once.
 const AT_ONCE: usize = 8;
-/// How long to try again when the check does not say.
-const WITHIN: Duration = Duration::from_secs(10);
 /// The first pause between two attempts; each is longer than the one before.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest pause between two attempts.
@@ -28,9 +27,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A check is tried until it holds; no attempt begins after its `within` has passed. Each sends
 /// the events of a step named `check: <name>`.
 pub async fn run(checks: &[Check], target: &Target, events: &Events) -> Vec<CheckResult> {
+    let context = Context::new(target);
     let mut running = Vec::with_capacity(checks.len());
     for (index, check) in checks.iter().enumerate() {
-        running.push(async move { (index, one(check, target, events).await) });
+        let context = &context;
+        running.push(async move { (index, one(check, context, events).await) });
     }
     let mut results: Vec<(usize, CheckResult)> =
         stream::iter(running).buffer_unordered(AT_ONCE).collect().await;
@@ -38,16 +39,18 @@ pub async fn run(checks: &[Check], target: &Target, events: &Events) -> Vec<Chec
     results.into_iter().map(|(_, result)| result).collect()
 }
 
-async fn one(check: &Check, target: &Target, events: &Events) -> CheckResult {
+async fn one(check: &Check, context: &Context<'_>, events: &Events) -> CheckResult {
     let step = events.step(format!("check: {}", check.name), check.name.clone());
-    let Some(http) = &check.http else {
-        return ended(check, &step, 0, Err("it has no kind, such as `http:`".to_owned()), None);
+    let Some(kind) = check.kind() else {
+        let why = "it has no kind, or more than one".to_owned();
+        return ended(check, &step, 0, Err(why), None);
     };
-    let mut probe = match Probe::new(http, *target) {
+    let mut probe = match Probe::new(kind, context) {
         Ok(probe) => probe,
         Err(why) => return ended(check, &step, 0, Err(why), None),
     };
-    let within = check.within.map_or(WITHIN, |d| Duration::try_from(d).unwrap_or_default());
+    let within = check.within.map(|within| Duration::try_from(within).unwrap_or_default());
+    let within = within.unwrap_or_else(|| kind.within());
     let deadline = Instant::now() + within;
     let mut pause = FIRST_PAUSE;
     for attempts in 1.. {

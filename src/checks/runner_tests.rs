@@ -47,7 +47,8 @@ async fn a_check_fails_with_its_last_attempt_when_its_time_is_up() {
     assert!(started.elapsed() < Duration::from_secs(2));
     assert!(!results[0].passed);
     assert!(results[0].attempts >= 2);
-    assert_eq!(results[0].evidence.as_ref().unwrap().body, "no endpoints");
+    let Some(Evidence::Exchange(exchange)) = &results[0].evidence else { panic!("{results:?}") };
+    assert_eq!(exchange.body, "no endpoints");
     let events = events(&mut receiver);
     assert_eq!(events.last().unwrap(), "failed check: never: status 503, expected 200");
 
@@ -81,9 +82,11 @@ async fn what_can_never_be_sent_is_not_tried_again() {
     let mut odd = check("odd", http("http://hello.localhost/"));
     odd.http.as_mut().unwrap().method = Some("A B".into());
     let none = Check { http: None, ..odd.clone() };
-    let results = run(&[odd, none], &Target { http_port: 1, https_port: 1 }, &sender).await;
+    let results =
+        run(&[odd, none], &Target { http_port: 1, https_port: 1, ..Target::default() }, &sender)
+            .await;
     assert_eq!(results[0].detail, "`A B` is no HTTP method");
-    assert_eq!(results[1].detail, "it has no kind, such as `http:`");
+    assert_eq!(results[1].detail, "it has no kind, or more than one");
     assert!(results.iter().all(|result| !result.passed && result.attempts == 0));
     assert_eq!(events(&mut receiver).len(), 4);
 }
@@ -105,5 +108,5 @@ async fn a_dropped_run_sends_nothing_more() {
 fn a_run_may_be_spawned() {
     fn is_send<T: Send>(_: T) {}
     let (sender, _receiver) = Events::channel();
-    is_send(run(&[], &Target { http_port: 1, https_port: 1 }, &sender));
+    is_send(run(&[], &Target { http_port: 1, https_port: 1, ..Target::default() }, &sender));
 }

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::checks::Target;
-use crate::settings::file::{Check, Http, HttpExpect};
+use crate::settings::checks::{Check, Http};
 
 /// What the server does with one request.
 pub(super) enum Reply {
@@ -43,7 +43,7 @@ impl Server {
 
     /// A target whose ingress is this server, for both schemes.
     pub(super) fn target(&self) -> Target {
-        Target { http_port: self.port, https_port: self.port }
+        Target { http_port: self.port, https_port: self.port, ..Target::default() }
     }
 
     /// Everything that was received, in order.
@@ -87,18 +87,11 @@ pub(super) fn answer(status: u16, headers: &str, body: &str) -> Reply {
 
 /// A request without any expectation but status 200.
 pub(super) fn http(url: &str) -> Http {
-    Http {
-        url: url.into(),
-        method: None,
-        headers: std::collections::BTreeMap::new(),
-        body: None,
-        times: None,
-        expect: HttpExpect::default(),
-    }
+    Http { url: url.into(), ..Http::default() }
 }
 
 /// A check that is tried for a second.
 pub(super) fn check(name: &str, http: Http) -> Check {
     let within = Some(jiff::SignedDuration::from_secs(1));
-    Check { name: name.into(), http: Some(http), within }
+    Check { name: name.into(), http: Some(http), within, ..Check::default() }
 }

@@ -3,7 +3,13 @@
 //! Owns what may reach a terminal or a report of what a server sent. Must not lose that
 //! something odd was there: it is escaped, never dropped.
 
+use std::error::Error as StdError;
 use std::fmt::Write as _;
+
+use crate::error::Error;
+
+/// How much of an error is shown, in characters.
+const CAUSE_SHOWN: usize = 512;
 
 /// Makes one line: every control character is escaped, and what is too long is cut.
 pub(super) fn line(text: &str, chars: usize) -> String {
@@ -43,6 +49,39 @@ fn clean(text: &str, chars: usize, keep: impl Fn(char) -> bool) -> String {
 fn hides(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The innermost cause, which is the one that says something: the others say that a request
+/// failed.
+pub(super) fn root(error: &dyn StdError) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    let mut shown = line(&deepest.to_string(), CAUSE_SHOWN);
+    if let Some(end) = shown.find(" (os error") {
+        shown.truncate(end);
+    }
+    if shown.starts_with(|c: char| c.is_ascii_uppercase())
+        && shown.chars().nth(1).is_some_and(|c| c.is_ascii_lowercase())
+    {
+        shown[..1].make_ascii_lowercase();
+    }
+    shown
+}
+
+/// An error of ours with its last cause, as one line.
+pub(super) fn told(error: &Error) -> String {
+    let causes = error.causes();
+    let text = match causes.last() {
+        Some(cause) => {
+            // The client repeats the API server's whole status after its message.
+            let cause = cause.split_once(" (Status {").map_or(cause.as_str(), |(text, _)| text);
+            format!("{error}: {}", cause.trim_start_matches("ApiError: "))
+        }
+        None => error.to_string(),
+    };
+    line(&text.replace('\n', " "), CAUSE_SHOWN)
 }
 
 #[cfg(test)]

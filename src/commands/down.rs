@@ -2,7 +2,6 @@
 //!
 //! Owns the inventory at the end.
 
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -82,18 +81,8 @@ pub(super) async fn one(world: &World, settings: &Settings) -> Result<Outcome> {
             world.events.send(Event::Started { title: format!("sandbox {name}: down") });
         }
         removed.add(&present);
-        let cx = Cx {
-            world,
-            settings,
-            place: &place,
-            docker: docker.clone(),
-            kind: None,
-            helm: None,
-            rendered: None,
-            observed: Observed::Down { nodes: &present.nodes, network: present.network.as_ref() },
-            record: Mutex::new(record),
-            transfer: tokio::sync::Mutex::new(()),
-        };
+        let observed = Observed::Down { nodes: &present.nodes, network: present.network.as_ref() };
+        let cx = Cx::new(world, settings, &place, observed, record)?;
         let ended = cx.run(&plan).await;
         // A container whose creation was cut off may appear late, and the network cannot go
         // before it; any other failure stays one.

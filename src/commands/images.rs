@@ -1,9 +1,8 @@
 //! `sandbox images`: the third-party images that a sandbox is made of.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Outcome, interruptible};
 use crate::catalogue::RECIPE_LABEL;
@@ -14,6 +13,7 @@ use crate::observe::observe;
 use crate::plan::{Action, Plan};
 use crate::settings::Settings;
 use crate::steps::{Cx, Observed};
+use crate::tools::manifests;
 use crate::tools::process::Cmd;
 use crate::world::World;
 
@@ -49,13 +49,33 @@ async fn list(world: &World) -> Result<Outcome> {
             Some(found) if found.repo_digests.is_empty() => "unknown",
             Some(_) => "registry",
         };
-        text.push_str(&format!("{name:<14} {from:<9} {}\n", image.reference));
+        text.push_str(&format!("{name:<24} {from:<9} {}\n", image.reference));
         rows.push(json!({
             "name": name, "reference": image.reference, "from": from, "digest": image.digest,
             "licence": image.licence,
         }));
     }
-    Ok(Outcome { text, data: json!({ "images": rows }), bad_news: None })
+    let manifests = list_manifests(world, &mut text).await;
+    Ok(Outcome { text, data: json!({ "images": rows, "manifests": manifests }), bad_news: None })
+}
+
+/// Manifest sets come in files, not images, but are fetched and pinned beside them.
+async fn list_manifests(world: &World, text: &mut String) -> Vec<Value> {
+    let mut rows = Vec::new();
+    text.push_str("\ndefinitions of other people's kinds:\n");
+    for (name, set) in &world.catalogue.manifests {
+        let cached = match world.env.cache_dir() {
+            Some(cache) => manifests::is_cached(&cache, name, set).await,
+            None => false,
+        };
+        let from = if cached { "cache" } else { "missing" };
+        text.push_str(&format!("{name:<24} {from:<9} {}@v{}\n", set.package, set.version));
+        rows.push(json!({
+            "name": name, "version": set.version.to_string(), "from": from,
+            "package": set.package, "sha256": set.sha256, "licence": set.licence,
+        }));
+    }
+    rows
 }
 
 async fn pull(world: &World, settings: &Settings) -> Result<Outcome> {
@@ -70,18 +90,7 @@ async fn pull(world: &World, settings: &Settings) -> Result<Outcome> {
             plan.add(&format!("image {name}"), title, &[], Action::PullImage(name.clone()));
         }
     }
-    let cx = Cx {
-        world,
-        settings,
-        place: &place,
-        docker: world.docker()?,
-        kind: None,
-        helm: None,
-        rendered: None,
-        observed: Observed::Up(&facts),
-        record: Mutex::new(None),
-        transfer: tokio::sync::Mutex::new(()),
-    };
+    let cx = Cx::new(world, settings, &place, Observed::Up(&facts), None)?;
     interruptible(&world.cancel, cx.run(&plan)).await?;
     list(world).await
 }

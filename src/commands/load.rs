@@ -33,7 +33,7 @@ pub(super) async fn run(world: &World, settings: &Settings, images: &[String]) -
     let plan = plan::load::load(settings, &facts, images)?;
     let name = &settings.name.value;
     world.events.send(Event::Started { title: format!("sandbox {name}: load") });
-    up::carry_out(world, settings, &place, &facts, &plan).await?;
+    up::carry_out(world, settings, &place, &facts, &plan, None).await?;
     let text = if plan.steps.is_empty() { "nothing to do\n" } else { "loaded\n" };
     let data = serde_json::json!({ "name": name.as_str(), "changed": !plan.steps.is_empty() });
     Ok(Outcome { text: text.to_owned(), data, bad_news: None })

@@ -2,8 +2,10 @@
 //!
 //! Owns what a command returns and how an interruption ends it. Must not print.
 
+mod ca;
 mod doctor;
 mod down;
+mod env;
 mod images;
 mod kubeconfig;
 mod load;
@@ -14,7 +16,7 @@ mod up;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Cli, Command, PortFlags};
+use crate::cli::{CaCommand, Cli, Command, PortFlags};
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
 use crate::world::World;
@@ -61,6 +63,14 @@ pub async fn run(world: &World, cli: &Cli) -> Result<Outcome> {
         Command::Doctor => interruptible(&world.cancel, doctor::run(world, &settings()?)).await,
         Command::Load { images } => load::run(world, &settings()?, images).await,
         Command::Kubeconfig { raw } => kubeconfig::run(world, &down_settings(world, cli)?, *raw),
+        Command::Ca(CaCommand::Export { env, pkcs12 }) => {
+            let options = ca::Options { env: *env, pkcs12: pkcs12.clone() };
+            ca::run(world, &down_settings(world, cli)?, &options)
+        }
+        Command::Env { cluster, fact } => {
+            let options = env::Options { cluster: *cluster, fact: fact.clone() };
+            env::run(world, &settings()?, &options)
+        }
         Command::Images(command) => images::run(world, &settings()?, command).await,
     }
 }

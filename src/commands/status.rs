@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::{Outcome, up};
+use crate::addons::ingress_nginx;
 use crate::error::Result;
 use crate::observe::observe;
 use crate::owner::Owner;
-use crate::plan::facts::{Api, Facts};
+use crate::plan::facts::{Api, Facts, Inside};
 use crate::settings::Settings;
 use crate::tools::docker::NodeState;
 use crate::world::World;
@@ -35,7 +36,7 @@ pub(super) async fn run(
         text.push_str(&format!("{:<14} {url}\n", "url"));
     }
     let map: serde_json::Map<_, _> =
-        parts.into_iter().map(|(part, state)| (part.to_owned(), json!(state))).collect();
+        parts.into_iter().map(|(part, state)| (part, json!(state))).collect();
     Ok(Outcome { text, data: json!({ "parts": map, "urls": urls }), bad_news: None })
 }
 
@@ -52,9 +53,11 @@ fn settings_table(settings: &Settings) -> Outcome {
     Outcome { text, data: json!(data), bad_news: None }
 }
 
-fn parts(settings: &Settings, facts: &Facts) -> Vec<(&'static str, String)> {
+fn parts(settings: &Settings, facts: &Facts) -> Vec<(String, String)> {
     let yes = |ready: bool| if ready { "ready" } else { "not ready" }.to_owned();
-    let mut parts = vec![("sandbox", settings.name.value.to_string())];
+    let mut parts = Vec::new();
+    let mut add = |part: &str, state: String| parts.push((part.to_owned(), state));
+    add("sandbox", settings.name.value.to_string());
     let cluster = match &facts.owner {
         Owner::Nobody => "not there".to_owned(),
         Owner::Foreign(why) => format!("not ours: {why}"),
@@ -68,7 +71,7 @@ fn parts(settings: &Settings, facts: &Facts) -> Vec<(&'static str, String)> {
             )
         }
     };
-    parts.push(("cluster", cluster));
+    add("cluster", cluster);
     if facts.owner != Owner::Us {
         return parts;
     }
@@ -77,19 +80,50 @@ fn parts(settings: &Settings, facts: &Facts) -> Vec<(&'static str, String)> {
         Api::Silent => "does not answer".to_owned(),
         Api::Foreign(why) => format!("not ours: {why}"),
     };
-    parts.push(("api server", api));
+    add("api server", api);
     let Some(inside) = &facts.inside else { return parts };
-    parts.push(("nodes", yes(inside.nodes_ready)));
-    if settings.addons.ingress_nginx.options().is_some() {
-        let ports = format!("127.0.0.1:{} and :{}", facts.ports.http, facts.ports.https);
-        parts.push(("ingress-nginx", format!("{}, {ports}", yes(inside.ingress_ready))));
+    add("nodes", yes(inside.nodes_ready));
+    for (name, state) in addons(facts, inside) {
+        add(name, state);
     }
     if let Some((status, revision)) = &inside.release {
-        parts.push(("release", format!("{status}, revision {revision}")));
-        parts.push(("app", yes(inside.app_ready)));
+        add("release", format!("{status}, revision {revision}"));
+        add("app", yes(inside.app_ready));
     }
     for reference in &inside.stale {
-        parts.push(("old image", format!("{reference}: run `sandbox load`")));
+        add("old image", format!("{reference}: run `sandbox load`"));
     }
     parts
+}
+
+/// Each addon that was installed: whether its workloads are ready, and its ports.
+fn addons<'a>(facts: &'a Facts, inside: &Inside) -> Vec<(&'a str, String)> {
+    let Some(record) = &facts.record else { return Vec::new() };
+    let installed = record.addons.iter();
+    installed
+        .map(|(name, stamp)| {
+            let workloads = stamp.objects.iter().filter(|object| {
+                ["Deployment", "StatefulSet", "DaemonSet"].contains(&object.kind.as_str())
+            });
+            let not_ready: Vec<&str> = workloads
+                .filter(|object| {
+                    let name = format!("{}/{}", object.namespace, object.name);
+                    !inside.ready_workloads.contains(&name)
+                })
+                .map(|object| object.name.as_str())
+                .collect();
+            let mut state = match (stamp.hash.is_empty(), not_ready.is_empty()) {
+                (true, _) => "half installed: run `sandbox up`".to_owned(),
+                (false, true) => "ready".to_owned(),
+                (false, false) => format!("not ready: {}", not_ready.join(", ")),
+            };
+            if name == ingress_nginx::NAME {
+                let ports = (facts.ports.http, facts.ports.https);
+                state.push_str(&format!(", 127.0.0.1:{} and :{}", ports.0, ports.1));
+            } else if let Some(port) = record.service_ports.get(name) {
+                state.push_str(&format!(", 127.0.0.1:{port}"));
+            }
+            (name.as_str(), state)
+        })
+        .collect()
 }

@@ -3,17 +3,22 @@
 //!
 //! Owns the verdict. The checks themselves are in `checks`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde_json::json;
 
 use super::{Outcome, down, interruptible, up};
-use crate::checks::{self, CheckResult, Target};
+use crate::app::VOLUME_CLAIM;
+use crate::checks::built_in::BuiltIn;
+use crate::checks::{self, CheckResult, Service, Target};
+use crate::desired::connections;
 use crate::diagnostics;
 use crate::error::{Context, Error, Kind, Result};
 use crate::report::event::Event;
 use crate::settings::Settings;
-use crate::settings::file::Check;
+use crate::settings::checks::Check;
+use crate::state::{Place, Record};
 use crate::world::World;
 
 /// What the flags say.
@@ -32,28 +37,103 @@ pub(super) struct Options {
 /// # Errors
 /// When the checks could not be run. Checks that ran and failed are bad news, not an error.
 pub(super) async fn run(world: &World, settings: &Settings, options: &Options) -> Result<Outcome> {
-    let chosen = checks::select(&settings.checks, &options.only)?;
-    if chosen.is_empty() {
-        return Err(Error::new(Kind::Settings, "there are no checks to run")
-            .hint("add `checks:` to sandbox.yaml"));
+    // A slip in a name is told before a cluster is made or looked for.
+    let known = all(settings, &built_in(settings, None));
+    let named = options.only.iter().filter(|name| !name.starts_with(OF_A_HOST)).cloned();
+    let named: Vec<String> = named.collect();
+    checks::select(&known, &named)?;
+    if known.is_empty() && settings.app.is_none() {
+        return Err(no_checks());
     }
     if options.ephemeral {
-        return ephemeral(world, settings, options, &chosen).await;
+        return ephemeral(world, settings, options).await;
     }
-    interruptible(&world.cancel, verdict(world, settings, options, &chosen)).await
+    interruptible(&world.cancel, verdict(world, settings, options)).await
 }
 
-async fn ephemeral(
-    world: &World,
-    settings: &Settings,
-    options: &Options,
-    chosen: &[Check],
-) -> Result<Outcome> {
+fn no_checks() -> Error {
+    Error::new(Kind::Settings, "there are no checks to run").hint("add `checks:` to sandbox.yaml")
+}
+
+/// How the names of checks begin that are only known when the chart is rendered.
+const OF_A_HOST: &str = "tls: ";
+
+/// The checks of `sandbox.yaml`, and the built-in ones that it has none of that name for.
+fn all(settings: &Settings, built_in: &BuiltIn) -> Vec<Check> {
+    let mut checks = settings.checks.clone();
+    let extra = checks::built_in::checks(built_in);
+    let names: BTreeSet<String> = checks.iter().map(|check| check.name.clone()).collect();
+    checks.extend(extra.into_iter().filter(|check| !names.contains(&check.name)));
+    checks
+}
+
+/// What there is to check by itself. Volumes only when the app has some, as that takes seconds.
+fn built_in(settings: &Settings, record: Option<&Record>) -> BuiltIn {
+    let addons = &settings.addons;
+    let is_on =
+        |name: &str, on: bool| on && record.is_none_or(|record| record.addons.contains_key(name));
+    let app = record.and_then(|record| record.app.as_ref());
+    let has_volumes = app.is_some_and(|app| app.kinds.contains(VOLUME_CLAIM));
+    let routes = app.iter().flat_map(|app| &app.routes).filter(|route| route.tls);
+    let hosts: BTreeSet<String> =
+        routes.map(|route| route.host.clone()).filter(|host| !host.contains('*')).collect();
+    BuiltIn {
+        ingress: is_on("ingress-nginx", addons.ingress_nginx.options().is_some()),
+        cert_manager: is_on("cert-manager", addons.cert_manager.options().is_some()),
+        redis: is_on("redis", addons.redis.options().is_some()),
+        postgres: is_on("postgres", addons.postgres.options().is_some()),
+        metrics_server: is_on("metrics-server", addons.metrics_server.options().is_some()),
+        storage_classes: Vec::new(),
+        default_class: has_volumes,
+        hosts_with_tls: hosts.into_iter().collect(),
+    }
+}
+
+/// What checks are made against.
+fn target(world: &World, settings: &Settings, place: &Place, record: &Record) -> Result<Target> {
+    let facts = connections(world, settings, place, record)?;
+    let fact = |key: String| facts.iter().find(|fact| fact.key == key);
+    let service = |name: &str| {
+        let text = |end: &str| fact(format!("{name}.{end}")).map(|fact| fact.cluster.clone());
+        Some(Service {
+            host_port: record.service_ports.get(name).copied(),
+            cluster_host: text("host")?,
+            port: text("port")?.parse().ok()?,
+            user: text("user").unwrap_or_default(),
+            password: text("password").unwrap_or_default(),
+            database: text("database").unwrap_or_default(),
+            tls: text("tls").is_some_and(|tls| tls == "true")
+                || text("sslmode").is_some_and(|mode| mode == "require"),
+            image: world.catalogue.image(name).reference.clone(),
+        })
+    };
+    let services: BTreeMap<String, Service> = ["redis", "postgres"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), service(name)?)))
+        .collect();
+    let probe_image = services.values().map(|service| service.image.clone()).next().or_else(|| {
+        let ingress = settings.addons.ingress_nginx.options()?;
+        let known = &world.catalogue.image("ingress-nginx").reference;
+        Some(ingress.image.clone().unwrap_or_else(|| known.clone()))
+    });
+    let namespace = settings.app.as_ref().map_or("default", |app| app.namespace.as_str());
+    Ok(Target {
+        http_port: record.ports.http,
+        https_port: record.ports.https,
+        ca: place.credentials()?.map(|credentials| credentials.ca_certificate().to_owned()),
+        kubeconfig: Some(place.kubeconfig()),
+        namespace: namespace.to_owned(),
+        services,
+        probe_image,
+    })
+}
+
+async fn ephemeral(world: &World, settings: &Settings, options: &Options) -> Result<Outcome> {
     let id = uuid::Uuid::new_v4().simple().to_string();
     let settings = settings.clone().ephemeral(&format!("t{}", &id[..6]));
     let tested = async {
         up::run(world, &settings, &up::Options::default()).await?;
-        interruptible(&world.cancel, verdict(world, &settings, options, chosen)).await
+        interruptible(&world.cancel, verdict(world, &settings, options)).await
     };
     let tested = tested.await;
     // Always, and not interruptible: a second Ctrl-C ends the program at once.
@@ -68,19 +148,19 @@ async fn ephemeral(
     }
 }
 
-async fn verdict(
-    world: &World,
-    settings: &Settings,
-    options: &Options,
-    chosen: &[Check],
-) -> Result<Outcome> {
+async fn verdict(world: &World, settings: &Settings, options: &Options) -> Result<Outcome> {
     let place = world.place(&settings.name.value)?;
     let record = place.record()?.ok_or_else(|| {
         Error::new(Kind::Cluster, format!("sandbox `{}` is not up", settings.name.value))
             .hint("sandbox up")
             .hint("or `sandbox test --ephemeral` for a sandbox of its own")
     })?;
-    let target = Target { http_port: record.ports.http, https_port: record.ports.https };
+    let known = all(settings, &built_in(settings, Some(&record)));
+    let chosen = &checks::select(&known, &options.only)?;
+    if chosen.is_empty() {
+        return Err(no_checks());
+    }
+    let target = target(world, settings, &place, &record)?;
     let title = format!("sandbox {}: {} check(s)", settings.name.value, chosen.len());
     world.events.send(Event::Started { title });
     let results = checks::run(chosen, &target, &world.events).await;

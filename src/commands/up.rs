@@ -2,26 +2,27 @@
 //!
 //! Owns the flow: settings → observe → plan → render → steps → outcome.
 
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use serde_json::json;
 
 use super::{Outcome, interruptible};
-use crate::app::{Rendered, Route};
+use crate::addons;
+use crate::app::Route;
+use crate::desired::{Desired, desired};
 use crate::diagnostics;
 use crate::error::{Error, Kind, Result};
 use crate::machine::{Machine, refuse_fatal};
 use crate::observe::observe;
 use crate::plan::facts::Facts;
 use crate::plan::kind_config::node_count;
+use crate::plan::up::{Wanted, makes_cluster};
 use crate::plan::{self, Action, Plan};
 use crate::report::event::Event;
 use crate::settings::Settings;
 use crate::state::{Lock, Place, Record};
 use crate::steps::{Cx, Observed};
-use crate::tools::helm::HelmTool;
-use crate::tools::kind::KindTool;
 use crate::tools::orphans::end_orphans;
 use crate::world::World;
 
@@ -44,24 +45,66 @@ pub(super) async fn run(world: &World, settings: &Settings, options: &Options) -
     let since = Instant::now();
     end_orphans(&place.dir()).await;
     let facts = interruptible(&world.cancel, observe(world, settings, &place)).await?;
-    let plan = plan::up::up(settings, &world.catalogue, &facts, options.recreate)?;
+    let fresh = makes_cluster(settings, &world.catalogue, &facts, options.recreate);
+    let ports = ports_in_force(&facts, fresh);
+    let desired =
+        interruptible(&world.cancel, desired(world, settings, &place, &facts, &ports)).await?;
+    let settings = &desired.settings;
+    let kinds = desired.kinds(facts.record.as_ref());
+    let wanted = Wanted {
+        addons: &desired.addons,
+        app_input: desired.app_input.as_deref(),
+        kinds: &kinds,
+        recreate: options.recreate,
+    };
+    let plan = plan::up::up(settings, &world.catalogue, &facts, &wanted)?;
     if options.dry_run {
         let data = serde_json::to_value(&plan).unwrap_or_default();
         return Ok(Outcome { text: plan.shown(), data, bad_news: None });
     }
     preflight(world, settings, &facts, &plan)?;
     world.events.send(Event::Started { title: title(settings, &plan) });
-    let record = carry_out(world, settings, &place, &facts, &plan).await?;
+    for note in desired.notes.iter().chain(&unreachable(settings, &ports)) {
+        world.events.warn(note);
+    }
+    let record = carry_out(world, settings, &place, &facts, &plan, Some(&desired)).await?;
     let text = outcome_text(settings, &record, &plan, since);
     let data = json!({
         "name": settings.name.value.as_str(),
         "changed": !plan.steps.is_empty(),
         "kubeconfig": place.kubeconfig(),
         "ports": record.ports,
+        "service-ports": record.service_ports,
         "urls": urls(&record),
         "seconds": since.elapsed().as_secs_f64(),
     });
     Ok(Outcome { text, data, bad_news: None })
+}
+
+/// The addons' ports in the cluster that is, or that will be made.
+fn ports_in_force(facts: &Facts, fresh: bool) -> BTreeMap<String, u16> {
+    match &facts.record {
+        Some(record) if !fresh => record.service_ports.clone(),
+        _ => facts.service_ports.clone(),
+    }
+}
+
+/// Addons that were turned on after the cluster was made have no port on this machine.
+fn unreachable(settings: &Settings, ports: &BTreeMap<String, u16>) -> Vec<String> {
+    addons::host_ports(&settings.addons)
+        .into_iter()
+        .filter(|(name, _, asked)| {
+            let has = ports.get(*name);
+            has.is_none() || asked.is_some_and(|asked| has != Some(&asked))
+        })
+        .map(|(name, port, asked)| {
+            let port = asked.unwrap_or(port);
+            format!(
+                "{name} works in the cluster, but not through port {port} of this machine, as \
+                 the cluster was made without it (`sandbox up --recreate` makes it anew)"
+            )
+        })
+        .collect()
 }
 
 /// Runs a plan and saves diagnostics when it fails. Used by `up` and `load`.
@@ -74,21 +117,25 @@ pub(super) async fn carry_out(
     place: &Place,
     facts: &Facts,
     plan: &Plan,
+    desired: Option<&Desired>,
 ) -> Result<Record> {
-    let Tools { kind, helm, rendered } =
-        interruptible(&world.cancel, tools(world, settings, plan)).await?;
-    let cx = Cx {
-        world,
-        settings,
-        place,
-        docker: world.docker()?,
-        kind,
-        helm,
-        rendered,
-        observed: Observed::Up(facts),
-        record: Mutex::new(facts.record.clone()),
-        transfer: tokio::sync::Mutex::new(()),
-    };
+    let record = facts.record.clone();
+    let mut cx = Cx::new(world, settings, place, Observed::Up(facts), record)?;
+    let needs = |wanted: fn(&Action) -> bool| plan.steps.iter().any(|step| wanted(&step.action));
+    if needs(|action| *action == Action::CreateCluster) {
+        cx.kind = Some(interruptible(&world.cancel, world.kind()).await?);
+    }
+    if needs(|action| matches!(action, Action::InstallApp | Action::RecoverRelease(_))) {
+        cx.helm = Some(interruptible(&world.cancel, world.helm()).await?);
+    }
+    if let Some(desired) = desired {
+        cx.addons = &desired.addons;
+        cx.rendered.clone_from(&desired.rendered);
+        cx.app_input.clone_from(&desired.app_input);
+        if place.credentials()?.as_ref() != Some(&desired.credentials) {
+            place.write_credentials(&desired.credentials)?;
+        }
+    }
     let result = interruptible(&world.cancel, cx.run(plan)).await;
     match result {
         Ok(()) => place
@@ -100,34 +147,6 @@ pub(super) async fn carry_out(
             Err(unsaved) => error.hint(format!("no evidence could be saved: {unsaved}")),
         }),
     }
-}
-
-/// What a plan needs beside Docker.
-struct Tools {
-    kind: Option<KindTool>,
-    helm: Option<HelmTool>,
-    rendered: Option<Rendered>,
-}
-
-/// Looks for the programs and renders the chart, before anything is made.
-async fn tools(world: &World, settings: &Settings, plan: &Plan) -> Result<Tools> {
-    let needs = |wanted: fn(&Action) -> bool| plan.steps.iter().any(|step| wanted(&step.action));
-    let needs_helm =
-        needs(|action| matches!(action, Action::InstallApp | Action::RecoverRelease(_)));
-    let kind = if needs(|action| *action == Action::CreateCluster) {
-        Some(world.kind().await?)
-    } else {
-        None
-    };
-    let helm = if needs_helm { Some(world.helm().await?) } else { None };
-    let rendered = match (&settings.app, &helm) {
-        (Some(app), Some(helm)) => {
-            let manifest = helm.template(app, &settings.kubernetes.value).await?;
-            Some(Rendered::read(&manifest, &app.namespace)?)
-        }
-        _ => None,
-    };
-    Ok(Tools { kind, helm, rendered })
 }
 
 /// Refuses what cannot work on this machine before anything is made.

@@ -2,7 +2,7 @@
 //!
 //! Owns the types only. Filled by `observe`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::owner::Owner;
 use crate::state::{Ports, Record};
@@ -29,14 +29,14 @@ pub struct Facts {
     pub node_images: BTreeMap<String, BTreeMap<String, String>>,
     /// Ports: the recorded ones, else those asked for, else free ones.
     pub ports: Ports,
+    /// Ports of 127.0.0.1 for addons: the recorded ones, else those asked for, else free ones.
+    pub service_ports: BTreeMap<String, u16>,
     /// Ports that were asked for and are taken by something else: port → holder.
     pub taken: BTreeMap<u16, Option<String>>,
     /// Whether the API server answers and is the one in the record.
     pub api: Api,
     /// What is in the cluster, when the API server answers.
     pub inside: Option<Inside>,
-    /// Hash of the app's input as it is now.
-    pub app_input: Option<String>,
 }
 
 /// One image of the app.
@@ -65,12 +65,11 @@ pub enum Api {
 
 /// What is in the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, not states of one thing")]
 pub struct Inside {
     /// Whether all nodes are ready.
     pub nodes_ready: bool,
-    /// Whether the ingress controller is ready.
-    pub ingress_ready: bool,
+    /// Workloads of addons that are ready, as `namespace/name`.
+    pub ready_workloads: BTreeSet<String>,
     /// Status of the Helm release, such as `deployed`, and its revision.
     pub release: Option<(String, u32)>,
     /// Whether the release was ever deployed.

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::addons::ingress_nginx::NODE_LABEL;
+use crate::addons;
+use crate::addons::manifest::NODE_LABEL;
 use crate::profile::{Profile, Worker};
 use crate::settings::Settings;
 use crate::state::Ports;
@@ -32,8 +33,17 @@ const LOOPBACK: &str = "127.0.0.1";
 
 /// The configuration for `kind create cluster`.
 #[must_use]
-pub fn kind_config(settings: &Settings, node_image: &str, ports: Ports) -> ClusterConfig {
-    let mut nodes = vec![control_plane(node_image, ports)];
+pub fn kind_config(
+    settings: &Settings,
+    node_image: &str,
+    ports: Ports,
+    services: &BTreeMap<String, u16>,
+) -> ClusterConfig {
+    let mut published = vec![(80, ports.http), (443, ports.https)];
+    for (name, port, _) in addons::host_ports(&settings.addons) {
+        published.extend(services.get(name).map(|host| (port, *host)));
+    }
+    let mut nodes = vec![control_plane(node_image, &published)];
     nodes.extend(settings.profile.value.workers().iter().map(|w| worker(node_image, w)));
     ClusterConfig {
         kind: "Cluster",
@@ -45,11 +55,12 @@ pub fn kind_config(settings: &Settings, node_image: &str, ports: Ports) -> Clust
     }
 }
 
-/// A hash of what cannot be changed without making the cluster anew. Ports are left out, as they
-/// are remembered and compared by themselves.
+/// A hash of what cannot be changed without making the cluster anew. Ports are left out: those of
+/// the ingress are compared by themselves, and an addon works without one.
 #[must_use]
 pub fn config_hash(settings: &Settings, node_image: &str) -> String {
-    let config = kind_config(settings, node_image, Ports { http: 0, https: 0, api: 0 });
+    let config =
+        kind_config(settings, node_image, Ports { http: 0, https: 0, api: 0 }, &BTreeMap::new());
     format!("{:x}", Sha256::digest(format!("{config:?}")))
 }
 
@@ -59,8 +70,8 @@ pub fn node_count(profile: &Profile) -> usize {
     1 + profile.workers().len()
 }
 
-fn control_plane(image: &str, ports: Ports) -> Node {
-    let mapping = |container_port, host_port| PortMapping {
+fn control_plane(image: &str, published: &[(u16, u16)]) -> Node {
+    let mapping = |&(container_port, host_port): &(u16, u16)| PortMapping {
         container_port,
         host_port,
         listen_address: LOOPBACK,
@@ -70,7 +81,7 @@ fn control_plane(image: &str, ports: Ports) -> Node {
         role: "control-plane",
         image: image.to_owned(),
         labels: BTreeMap::from([(NODE_LABEL.to_owned(), "true".to_owned())]),
-        extra_port_mappings: vec![mapping(80, ports.http), mapping(443, ports.https)],
+        extra_port_mappings: published.iter().map(mapping).collect(),
         kubeadm_config_patches: Vec::new(),
     }
 }
@@ -119,7 +130,8 @@ mod tests {
 
     #[test]
     fn minimal_is_one_node_on_loopback() {
-        let config = kind_config(&settings("minimal"), "kindest/node:test", PORTS);
+        let config =
+            kind_config(&settings("minimal"), "kindest/node:test", PORTS, &BTreeMap::new());
         insta::assert_snapshot!(config.to_yaml().unwrap(), @r#"
         kind: Cluster
         apiVersion: kind.x-k8s.io/v1alpha4
@@ -157,7 +169,7 @@ mod tests {
 
     #[test]
     fn eks_is_a_control_plane_and_a_worker_in_each_zone() {
-        let config = kind_config(&settings("eks"), "kindest/node:test", PORTS);
+        let config = kind_config(&settings("eks"), "kindest/node:test", PORTS, &BTreeMap::new());
         insta::assert_snapshot!(config.to_yaml().unwrap(), @r#"
         kind: Cluster
         apiVersion: kind.x-k8s.io/v1alpha4

@@ -28,7 +28,7 @@ pub fn load(settings: &Settings, facts: &Facts, only: &[String]) -> Result<Plan>
     let loads: Vec<String> = plan
         .steps
         .iter()
-        .filter(|step| matches!(step.action, Action::LoadImage { .. }))
+        .filter(|step| matches!(step.action, Action::LoadImage(_)))
         .map(|step| step.id.clone())
         .collect();
     let stale = facts.inside.as_ref().is_some_and(|inside| !inside.stale.is_empty());

@@ -53,19 +53,21 @@ pub enum Action {
     ReachApi,
     /// Wait until all nodes are ready.
     NodesReady,
-    /// Apply the ingress controller.
-    InstallIngress,
-    /// Wait until the ingress controller is ready.
-    IngressReady,
+    /// Install an addon, or only wait until it is ready.
+    InstallAddon {
+        /// Its name.
+        name: String,
+        /// Apply its objects first.
+        apply: bool,
+    },
+    /// Delete what an addon that was turned off consists of.
+    RemoveAddon(String),
+    /// Bring the addons' images to the node that carries addons.
+    LoadAddonImages(Vec<String>),
     /// Build the app's image of that index.
     BuildImage(usize),
-    /// Bring an image to nodes.
-    LoadImage {
-        /// The image.
-        reference: String,
-        /// Only to the node that owns the host ports.
-        ingress_only: bool,
-    },
+    /// Bring an image of the app to all nodes.
+    LoadImage(String),
     /// Bring a release that was left half-way back to a state that helm works with.
     RecoverRelease(Recovery),
     /// Install or upgrade the chart.

@@ -2,22 +2,55 @@
 //!
 //! Owns the order and the overlaps of `up`, and its refusals. Pure.
 
+mod addons;
 #[cfg(test)]
 mod tests;
 
-use crate::addons::{self, ingress_nginx};
+use std::collections::BTreeSet;
+
+use crate::addons::Addon;
+
 use crate::catalogue::{Catalogue, RECIPE_LABEL, Source};
 use crate::error::{Error, Kind, Result};
 use crate::owner::Owner;
 use crate::plan::facts::{Api, Facts, ImageFact, Inside};
 use crate::plan::kind_config::{config_hash, node_count};
+use crate::plan::up::addons::AddonPlan;
 use crate::plan::{Action, Plan, Recovery};
 use crate::settings::Settings;
 use crate::state::Phase;
 use crate::tools::docker::{ImageInfo, NodeState};
 use crate::tools::oci::full_name;
 
-/// Makes the plan. `recreate` allows to replace a cluster that does not fit the settings.
+/// What is wanted of `up` beside the settings.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The addons that are on.
+    pub addons: &'a [Addon],
+    /// Hash of the app's input as it is now.
+    pub app_input: Option<&'a str>,
+    /// What the app's chart consists of, as `group/Kind`.
+    pub kinds: &'a BTreeSet<String>,
+    /// Allows to replace a cluster that does not fit the settings.
+    pub recreate: bool,
+}
+
+/// Whether `up` will make a cluster.
+#[must_use]
+pub fn makes_cluster(
+    settings: &Settings,
+    catalogue: &Catalogue,
+    facts: &Facts,
+    recreate: bool,
+) -> bool {
+    match cluster_state(settings, catalogue, facts) {
+        ClusterState::Complete => false,
+        ClusterState::Absent | ClusterState::Remains(_) => true,
+        ClusterState::Unfit(_) => recreate,
+    }
+}
+
+/// Makes the plan.
 ///
 /// # Errors
 /// [`Kind::Refused`] when something under the sandbox's name is not ours, [`Kind::Machine`] when
@@ -26,39 +59,32 @@ pub fn up(
     settings: &Settings,
     catalogue: &Catalogue,
     facts: &Facts,
-    recreate: bool,
+    wanted: &Wanted<'_>,
 ) -> Result<Plan> {
     refuse_foreign(settings, facts)?;
     let mut plan = Plan::default();
     let cluster = cluster_state(settings, catalogue, facts);
-    let fresh = match cluster {
-        ClusterState::Complete => {
-            keep_or_start(settings, facts, &mut plan);
-            false
-        }
-        ClusterState::Absent => {
-            create(settings, catalogue, facts, None, &mut plan)?;
-            true
-        }
-        ClusterState::Remains(why) => {
-            let remove = format!("remove what is left: {why}");
-            create(settings, catalogue, facts, Some(remove), &mut plan)?;
-            true
-        }
-        ClusterState::Unfit(why) if recreate => {
-            let remove = format!("remove: {why}");
-            create(settings, catalogue, facts, Some(remove), &mut plan)?;
-            true
-        }
+    let remove = match cluster {
+        ClusterState::Complete | ClusterState::Absent => None,
+        ClusterState::Remains(why) => Some(format!("remove what is left: {why}")),
+        ClusterState::Unfit(why) if wanted.recreate => Some(format!("remove: {why}")),
         ClusterState::Unfit(why) => {
             return Err(Error::new(Kind::Cluster, format!("the cluster does not fit: {why}"))
                 .hint("sandbox up --recreate (the cluster and all data in it are replaced)"));
         }
     };
+    let fresh = makes_cluster(settings, catalogue, facts, wanted.recreate);
     let inside = facts.inside.clone().filter(|_| !fresh).unwrap_or_default();
-    ingress(settings, catalogue, facts, &inside, fresh, &mut plan)?;
+    let addons = AddonPlan::new(facts, wanted.addons, &inside, fresh);
+    if fresh {
+        create(settings, catalogue, facts, &addons, remove, &mut plan)?;
+    } else {
+        keep_or_start(settings, facts, &mut plan);
+        addons.provide(settings, catalogue, facts, &mut plan)?;
+    }
+    addons.add(&mut plan);
     images(settings, facts, fresh, &mut plan)?;
-    app(settings, facts, &inside, fresh, &mut plan);
+    app(settings, facts, wanted, &inside, fresh, &mut plan);
     Ok(plan)
 }
 
@@ -171,6 +197,7 @@ fn create(
     settings: &Settings,
     catalogue: &Catalogue,
     facts: &Facts,
+    addons: &AddonPlan<'_>,
     remove: Option<String>,
     plan: &mut Plan,
 ) -> Result<()> {
@@ -181,14 +208,13 @@ fn create(
     // Everything that may be missing comes first: nothing is made or removed for a pull that
     // fails.
     provide(settings, catalogue, facts, "node", plan)?;
-    if settings.addons.ingress_nginx.options().is_some_and(|options| options.image.is_none()) {
-        provide(settings, catalogue, facts, "ingress-nginx", plan)?;
-    }
-    let pulls = ["image node", "image ingress-nginx"];
+    addons.provide(settings, catalogue, facts, plan)?;
+    let pulls: Vec<String> = plan.steps.iter().map(|step| step.id.clone()).collect();
+    let mut needs: Vec<&str> = pulls.iter().map(String::as_str).collect();
     if let Some(title) = remove {
-        plan.add("remains", title, &pulls, Action::RemoveRemains);
+        plan.add("remains", title, &needs, Action::RemoveRemains);
     }
-    let needs = ["remains", "image node", "image ingress-nginx"];
+    needs.push("remains");
     plan.add("network", "make the network", &needs, Action::CreateNetwork);
     let title = format!("create cluster {name} (profile {profile}, {count} node(s))");
     plan.add("cluster", title, &["network"], Action::CreateCluster);
@@ -199,7 +225,7 @@ fn create(
 }
 
 /// Makes sure that the engine gets a catalogue image.
-fn provide(
+pub(super) fn provide(
     settings: &Settings,
     catalogue: &Catalogue,
     facts: &Facts,
@@ -231,43 +257,6 @@ fn from_registry(image: &ImageInfo) -> bool {
     !image.repo_digests.is_empty()
 }
 
-fn ingress(
-    settings: &Settings,
-    catalogue: &Catalogue,
-    facts: &Facts,
-    inside: &Inside,
-    fresh: bool,
-    plan: &mut Plan,
-) -> Result<()> {
-    let Some(options) = settings.addons.ingress_nginx.options() else { return Ok(()) };
-    let image = options.image.as_deref().unwrap_or(&catalogue.image("ingress-nginx").reference);
-    let objects = ingress_nginx::objects(options, image);
-    let installed = facts
-        .record
-        .as_ref()
-        .filter(|_| !fresh)
-        .and_then(|record| record.addons.get(ingress_nginx::NAME).cloned());
-    let same = installed.as_deref() == Some(addons::hash(&objects).as_str());
-    if same && inside.ingress_ready {
-        plan.keep("ingress-nginx");
-        return Ok(());
-    }
-    if !same {
-        if options.image.is_none() && !fresh {
-            provide(settings, catalogue, facts, "ingress-nginx", plan)?;
-        }
-        let load = Action::LoadImage { reference: image.to_owned(), ingress_only: true };
-        let needs = ["network", "start", "image ingress-nginx"];
-        plan.add("load ingress-nginx", "bring ingress-nginx to the node", &needs, load);
-        // Not before its image: a pod that finds none waits ten seconds and more to look again.
-        let needs = ["api", "load ingress-nginx"];
-        plan.add("ingress-nginx", "install ingress-nginx", &needs, Action::InstallIngress);
-    }
-    let needs = ["ingress-nginx", "load ingress-nginx", "api"];
-    plan.add("ingress ready", "wait for ingress-nginx", &needs, Action::IngressReady);
-    Ok(())
-}
-
 /// Adds building images and bringing them to the nodes.
 pub(super) fn images(
     settings: &Settings,
@@ -289,7 +278,7 @@ pub(super) fn images(
         if loaded {
             plan.keep(format!("image {reference}"));
         } else {
-            let load = Action::LoadImage { reference: reference.clone(), ingress_only: false };
+            let load = Action::LoadImage(reference.clone());
             let title = format!("bring {reference} to the nodes");
             let needs = [build.as_str(), "network", "start"];
             plan.add(&format!("load {reference}"), title, &needs, load);
@@ -336,20 +325,34 @@ fn on_all_nodes(facts: &Facts, fact: &ImageFact) -> bool {
         && facts.node_images.values().all(|images| images.get(&name) == Some(id))
 }
 
-fn app(settings: &Settings, facts: &Facts, inside: &Inside, fresh: bool, plan: &mut Plan) {
+/// Addons that pods of the app need from their first moment.
+const NEEDED_BY_PODS: [&str; 4] = ["crds", "app-config", "redis", "postgres"];
+
+fn app(
+    settings: &Settings,
+    facts: &Facts,
+    wanted: &Wanted<'_>,
+    inside: &Inside,
+    fresh: bool,
+    plan: &mut Plan,
+) {
     let Some(app) = &settings.app else { return };
     let stamp = facts.record.as_ref().filter(|_| !fresh).and_then(|record| record.app.as_ref());
-    let same_input = stamp.map(|stamp| &stamp.input) == facts.app_input.as_ref();
+    let same_input = stamp.map(|stamp| stamp.input.as_str()) == wanted.app_input;
     let status = inside.release.as_ref().map(|(status, _)| status.as_str());
     let deployed = status == Some("deployed");
     let loads: Vec<String> = plan
         .steps
         .iter()
-        .filter(|step| matches!(step.action, Action::LoadImage { ingress_only: false, .. }))
+        .filter(|step| matches!(step.action, Action::LoadImage(_)))
         .map(|step| step.id.clone())
         .collect();
     let mut needs: Vec<&str> = loads.iter().map(String::as_str).collect();
     needs.push("api");
+    needs.extend(NEEDED_BY_PODS);
+    if wanted.kinds.iter().any(|kind| kind.starts_with("cert-manager.io/")) {
+        needs.push("cert-manager");
+    }
     if let Some(status) = status.filter(|status| status.starts_with("pending")) {
         let how =
             if inside.release_deployed_once { Recovery::RollBack } else { Recovery::Uninstall };
@@ -376,9 +379,9 @@ fn app(settings: &Settings, facts: &Facts, inside: &Inside, fresh: bool, plan: &
         plan.add("app", "wait for the app", &["install", "restart", "api"], Action::AppReady);
     }
     if settings.addons.ingress_nginx.options().is_some()
-        && (plan.has("app") || plan.has("ingress ready"))
+        && (plan.has("app") || plan.has("ingress-nginx"))
     {
-        let needs = ["app", "ingress ready"];
+        let needs = ["app", "ingress-nginx"];
         plan.add("routes", "wait for the app's addresses", &needs, Action::RoutesAnswer);
     }
 }

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
+
+use crate::settings::addons::Addons;
+
+use crate::settings::checks::Check;
 
 /// The whole file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -37,6 +40,12 @@ pub struct File {
     /// What the sandbox installs for the app.
     #[serde(default)]
     pub addons: Addons,
+    /// Secrets to make for the app before its chart is installed.
+    #[serde(default)]
+    pub secrets: Vec<Entries>,
+    /// `ConfigMap`s to make for the app before its chart is installed.
+    #[serde(default)]
+    pub config_maps: Vec<Entries>,
     /// The smoke tests.
     #[serde(default)]
     pub checks: Vec<Check>,
@@ -128,127 +137,21 @@ pub struct Chart {
     /// Value files, later ones win, relative to `sandbox.yaml`.
     #[serde(default)]
     pub values: Vec<PathBuf>,
-}
-
-/// What the sandbox installs for the app.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Addons {
-    /// The ingress controller. Default: on.
+    /// Values given here, which win over all files. In them, as in value files, `${redis.url}`
+    /// and the like stand for what the addons offer.
     #[serde(default)]
-    pub ingress_nginx: Toggle<IngressNginx>,
+    pub set: serde_json::Map<String, serde_json::Value>,
 }
 
-/// Options of the ingress controller.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+/// One Secret or `ConfigMap` to make for the app.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct IngressNginx {
-    /// Entries of the controller's `ConfigMap`, as ingress-nginx documents them.
-    #[serde(default)]
-    pub config: BTreeMap<String, String>,
-    /// Another controller image than the catalogue's; it must be in the Docker engine.
-    pub image: Option<String>,
-}
-
-/// An addon's entry: `false`, `true` or its options.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Toggle<T> {
-    /// Turned off.
-    Off,
-    /// Turned on, with options.
-    On(T),
-}
-
-impl<T: Default> Default for Toggle<T> {
-    fn default() -> Self {
-        Self::On(T::default())
-    }
-}
-
-impl<T> Toggle<T> {
-    /// The options, when the addon is on.
-    pub fn options(&self) -> Option<&T> {
-        match self {
-            Toggle::Off => None,
-            Toggle::On(options) => Some(options),
-        }
-    }
-}
-
-impl<'de, T: Default + Deserialize<'de>> Deserialize<'de> for Toggle<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either<T>(std::marker::PhantomData<T>);
-        impl<'de, T: Default + Deserialize<'de>> Visitor<'de> for Either<T> {
-            type Value = Toggle<T>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("`true`, `false` or a map of options")
-            }
-
-            fn visit_bool<E>(self, on: bool) -> Result<Self::Value, E> {
-                Ok(if on { Toggle::default() } else { Toggle::Off })
-            }
-
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Toggle::default())
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(Toggle::On)
-            }
-        }
-        deserializer.deserialize_any(Either(std::marker::PhantomData))
-    }
-}
-
-/// One smoke test: a name, exactly one kind, and how long to keep trying.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Check {
-    /// What is promised, in words; unique.
+pub struct Entries {
+    /// Its name.
     pub name: String,
-    /// An HTTP request and what is expected of the answer.
-    pub http: Option<Http>,
-    /// How long to try again until the check holds. Default: `10s`.
-    pub within: Option<SignedDuration>,
-}
-
-/// An HTTP request and what is expected of the answer.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Http {
-    /// Where to. A `*.localhost` name without a port goes to the sandbox's ingress.
-    pub url: String,
-    /// Method. Default: `GET`.
-    pub method: Option<String>,
-    /// Request headers.
+    /// Its namespace. Default: that of the app.
+    pub namespace: Option<String>,
+    /// What is in it; `${redis.url}` and the like stand for what the addons offer.
     #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// Request body.
-    pub body: Option<String>,
-    /// Send the request this many times; every answer must be as expected. Default: 1.
-    pub times: Option<u32>,
-    /// What the answer must be like. Default: status 200.
-    #[serde(default)]
-    pub expect: HttpExpect,
-}
-
-/// What an HTTP answer must be like; everything given must hold.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct HttpExpect {
-    /// Status code. Default: 200.
-    pub status: Option<u16>,
-    /// Headers whose value must match the regular expression.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// A regular expression that the body must contain.
-    pub body: Option<String>,
-    /// JSON that the body must contain: maps are compared key by key, the rest exactly.
-    pub json: Option<serde_json::Value>,
-    /// Where a redirect leads; redirects are not followed when this is given.
-    pub location: Option<String>,
-    /// With `times`: at least this many different bodies, which shows that replicas share the
-    /// work.
-    pub distinct_bodies: Option<u32>,
+    pub data: BTreeMap<String, String>,
 }

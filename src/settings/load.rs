@@ -165,12 +165,18 @@ mod tests {
 
     #[test]
     fn every_yaml_block_of_the_documentation_is_a_valid_file() {
-        let blocks = [include_str!("../../docs/settings.md"), include_str!("../../docs/images.md")]
+        let blocks = ["settings", "images", "addons"]
+            .map(|page| {
+                let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+                std::fs::read_to_string(docs.join(format!("{page}.md"))).unwrap()
+            })
             .into_iter()
-            .flat_map(|page| page.split("```yaml\n").skip(1))
-            .map(|rest| rest.split("```").next().unwrap());
+            .flat_map(|page| {
+                let blocks = page.split("```yaml\n").skip(1);
+                blocks.map(|rest| rest.split("```").next().unwrap().to_owned()).collect::<Vec<_>>()
+            });
         for block in blocks {
-            parse(block, "docs").unwrap_or_else(|error| panic!("{error}\nin:\n{block}"));
+            parse(&block, "docs").unwrap_or_else(|error| panic!("{error}\nin:\n{block}"));
         }
     }
 

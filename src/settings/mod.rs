@@ -4,6 +4,8 @@
 //! built-in < profile < file < environment < flag. Commands see only the result. Must not touch
 //! Docker or the cluster.
 
+pub mod addons;
+pub mod checks;
 pub mod file;
 pub mod layers;
 pub mod load;
@@ -18,7 +20,9 @@ use crate::catalogue::{Catalogue, Source};
 use crate::env::{self, Env};
 use crate::error::{Error, Kind, Result};
 use crate::profile::Profile;
-use crate::settings::file::{Addons, AppImage, Check, File, Mirror};
+use crate::settings::addons::Addons;
+use crate::settings::checks::Check;
+use crate::settings::file::{AppImage, Entries, File, Mirror};
 pub use crate::settings::layers::{Layered, Origin};
 pub use crate::settings::name::Name;
 
@@ -71,6 +75,10 @@ pub struct Settings {
     pub app: Option<App>,
     /// Addons and their options.
     pub addons: Addons,
+    /// Secrets for the app.
+    pub secrets: Vec<Entries>,
+    /// `ConfigMap`s for the app.
+    pub config_maps: Vec<Entries>,
     /// The smoke tests.
     pub checks: Vec<Check>,
 }
@@ -86,6 +94,8 @@ pub struct App {
     pub namespace: String,
     /// Value files, later ones win.
     pub values: Vec<PathBuf>,
+    /// Values of `sandbox.yaml` itself, which win over all files.
+    pub set: serde_json::Map<String, serde_json::Value>,
     /// How long the app may take to become ready.
     pub timeout: Duration,
     /// How long a running container may fail its readiness probe.
@@ -170,6 +180,8 @@ impl Settings {
             images: file.images,
             app,
             addons: file.addons,
+            secrets: file.secrets,
+            config_maps: file.config_maps,
             checks: file.checks,
             root,
         };
@@ -227,6 +239,7 @@ impl App {
             namespace: app.chart.namespace.clone().unwrap_or_else(|| release.clone()),
             release,
             values: app.chart.values.iter().map(|path| root.join(path)).collect(),
+            set: app.chart.set.clone(),
             timeout: or(app.timeout, 300),
             unready_after: or(app.unready_after, 60),
         }
@@ -300,7 +313,7 @@ checks: [{name: a}, {name: a, http: {url: 'ftp://x'}}]
         sandbox.yaml: app.chart.values[0]: no file `/somewhere/My App/missing.yaml`
         sandbox.yaml: images[0].ref: `A B` is no image reference
         sandbox.yaml: images[1].build.context: no folder `/somewhere/My App/gone`
-        sandbox.yaml: checks[0]: `a` has no kind, such as `http:`
+        sandbox.yaml: checks[0]: `a` has no kind; give one of http, redis, postgres, tls, hpa, resource, certificate, volume, metrics
         sandbox.yaml: checks[1].http.url: `ftp://x` is no http(s) URL
         sandbox.yaml: checks[1].name: `a` is used twice
         ");

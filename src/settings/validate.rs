@@ -2,11 +2,14 @@
 //!
 //! Owns the rules. Reads whether files exist; changes nothing.
 
+mod checks;
+
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
-use crate::settings::file::{AppImage, Check};
+use crate::settings::addons::{Crds, KNOWN_GROUPS};
+use crate::settings::file::AppImage;
 
 /// Checks everything.
 ///
@@ -20,7 +23,7 @@ pub(super) fn all(settings: &Settings) -> Result<()> {
     }
     let mut names = BTreeSet::new();
     for (index, check) in settings.checks.iter().enumerate() {
-        self::check(check, &format!("checks[{index}]"), &mut problems);
+        checks::check(check, &format!("checks[{index}]"), &mut problems);
         if !names.insert(&check.name) {
             problems.push(format!("checks[{index}].name: `{}` is used twice", check.name));
         }
@@ -35,6 +38,8 @@ pub(super) fn all(settings: &Settings) -> Result<()> {
     {
         problems.push(format!("ports: http and https are both {http}"));
     }
+    addons(settings, &mut problems);
+    entries(settings, &mut problems);
     if problems.is_empty() {
         return Ok(());
     }
@@ -66,6 +71,86 @@ fn chart(settings: &Settings, problems: &mut Vec<String>) {
     }
 }
 
+fn addons(settings: &Settings, problems: &mut Vec<String>) {
+    let path = "addons.postgres";
+    if let Some(postgres) = settings.addons.postgres.options() {
+        for (index, file) in postgres.init.iter().enumerate() {
+            let file = settings.root.join(file);
+            if !file.is_file() {
+                problems.push(format!("{path}.init[{index}]: no file `{}`", file.display()));
+            }
+        }
+        if postgres.databases.is_empty() {
+            problems.push(format!("{path}.databases: there must be one at least"));
+        }
+        let mut names = BTreeSet::new();
+        for (index, database) in postgres.databases.iter().enumerate() {
+            let at = format!("{path}.databases[{index}]");
+            named(&database.name, &format!("{at}.name"), problems);
+            named(&database.owner, &format!("{at}.owner"), problems);
+            if !names.insert(&database.name) {
+                problems.push(format!("{at}.name: `{}` is used twice", database.name));
+            }
+        }
+        for (index, user) in postgres.users.iter().enumerate() {
+            named(&user.name, &format!("{path}.users[{index}].name"), problems);
+        }
+    }
+    if let Crds::Groups(groups) = &settings.addons.crds {
+        let known = KNOWN_GROUPS;
+        for (index, group) in groups.iter().enumerate() {
+            if !known.contains(&group.as_str()) {
+                problems.push(format!(
+                    "addons.crds[{index}]: nothing is known of `{group}`; there are: {}",
+                    known.join(", ")
+                ));
+            }
+        }
+    }
+    let ports = [
+        ("redis", settings.addons.redis.options().and_then(|options| options.host_port)),
+        ("postgres", settings.addons.postgres.options().and_then(|options| options.host_port)),
+    ];
+    for (name, port) in ports {
+        if port == Some(0) {
+            problems.push(format!("addons.{name}.host-port: 0 is no port; leave it out for any"));
+        }
+    }
+}
+
+/// Names in `PostgreSQL` are cut at 63 bytes, which would make two of them one.
+fn named(name: &str, path: &str, problems: &mut Vec<String>) {
+    if name.is_empty() || name.len() > 63 || name.contains(char::is_control) {
+        problems.push(format!("{path}: `{name}` is no name of 1 to 63 bytes"));
+    }
+}
+
+fn entries(settings: &Settings, problems: &mut Vec<String>) {
+    let lists = [("secrets", &settings.secrets), ("config-maps", &settings.config_maps)];
+    for (list, entries) in lists {
+        for (index, entry) in entries.iter().enumerate() {
+            let dns = |text: &str| {
+                let fits =
+                    |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);
+                !text.is_empty() && text.len() <= 253 && text.chars().all(fits)
+            };
+            if !dns(&entry.name) {
+                let name = &entry.name;
+                problems.push(format!("{list}[{index}].name: `{name}` is no Kubernetes name"));
+            }
+            let odd = |key: &&String| {
+                let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+                key.is_empty() || !key.chars().all(fits)
+            };
+            for key in entry.data.keys().filter(odd) {
+                problems.push(format!(
+                    "{list}[{index}].data: `{key}` is no key; letters, digits, `-`, `_`, `.` are"
+                ));
+            }
+        }
+    }
+}
+
 fn image(settings: &Settings, image: &AppImage, path: &str, problems: &mut Vec<String>) {
     let reference = &image.reference;
     let odd = |c: char| c.is_whitespace() || c.is_control();
@@ -90,35 +175,6 @@ fn image(settings: &Settings, image: &AppImage, path: &str, problems: &mut Vec<S
     {
         problems.push(format!(
             "{path}.build.network: `{network}` is none of `default`, `host`, `none`"
-        ));
-    }
-}
-
-fn check(check: &Check, path: &str, problems: &mut Vec<String>) {
-    let Some(http) = &check.http else {
-        problems.push(format!("{path}: `{}` has no kind, such as `http:`", check.name));
-        return;
-    };
-    if !(http.url.starts_with("http://") || http.url.starts_with("https://")) {
-        problems.push(format!("{path}.http.url: `{}` is no http(s) URL", http.url));
-    } else if reqwest::Url::parse(&http.url).is_err() {
-        problems.push(format!("{path}.http.url: `{}` cannot be parsed", http.url));
-    }
-    let bodies = http.expect.body.iter().map(|body| ("body".to_owned(), body));
-    let headers =
-        http.expect.headers.iter().map(|(name, value)| (format!("headers.{name}"), value));
-    for (key, pattern) in bodies.chain(headers) {
-        if let Err(error) = regex::Regex::new(pattern) {
-            let why = error.to_string().lines().last().unwrap_or_default().to_owned();
-            let why = why.trim_start_matches("error: ");
-            problems.push(format!("{path}.http.expect.{key}: `{pattern}`: {why}"));
-        }
-    }
-    if let (Some(distinct), times) = (http.expect.distinct_bodies, http.times.unwrap_or(1))
-        && distinct > times
-    {
-        problems.push(format!(
-            "{path}.http.expect.distinct-bodies: {distinct} of {times} request(s) is impossible"
         ));
     }
 }

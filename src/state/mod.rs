@@ -1,13 +1,15 @@
 //! What is remembered about a sandbox between two commands.
 //!
-//! Owns the state folder: one folder for each sandbox with its record and its kubeconfig, both
-//! 0600 and replaced in one rename. The record is written before an effect (intent) and after it
+//! Owns the state folder: one folder for each sandbox with its record, its credentials and
+//! its kubeconfig, all 0600 and replaced in one rename. The record is written before an effect (intent) and after it
 //! (result), so that a kill at any moment leaves something that the next command understands.
 //! Docker's labels win when the two disagree. Must not touch Docker or the cluster.
 
+mod credentials;
 mod lock;
+mod scratch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -18,9 +20,11 @@ use serde::{Deserialize, Serialize};
 use crate::app::Workload;
 use crate::error::{Context, Error, Kind, Result};
 use crate::settings::Name;
-use crate::tools::kube::Identity;
+use crate::tools::kube::{Identity, ObjectRef};
 
+pub use credentials::Credentials;
 pub use lock::Lock;
+pub use scratch::Scratch;
 
 /// Version of the record's format.
 const FORMAT: u32 = 1;
@@ -69,9 +73,12 @@ pub struct Record {
     pub loaded: BTreeMap<String, LoadedImage>,
     /// The app as it was last installed.
     pub app: Option<AppStamp>,
-    /// Hash of the objects of each installed addon.
+    /// Ports of 127.0.0.1 that lead to addons, by addon.
     #[serde(default)]
-    pub addons: BTreeMap<String, String>,
+    pub service_ports: BTreeMap<String, u16>,
+    /// Addons as they were last installed.
+    #[serde(default, rename = "installed")]
+    pub addons: BTreeMap<String, AddonStamp>,
     /// Keys that a newer version of this program wrote.
     #[serde(flatten)]
     unknown: BTreeMap<String, serde_json::Value>,
@@ -107,6 +114,18 @@ pub struct LoadedImage {
     pub node: String,
 }
 
+/// An addon as it was last installed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct AddonStamp {
+    /// Hash of everything that was applied; empty while it is being applied.
+    pub hash: String,
+    /// What was applied, to be deleted when the addon is turned off.
+    pub objects: Vec<ObjectRef>,
+    /// Manifest sets that were applied; they stay, as data would go with them.
+    pub manifests: Vec<String>,
+}
+
 /// The app as it was last installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppStamp {
@@ -120,6 +139,12 @@ pub struct AppStamp {
     pub workloads: Vec<Workload>,
     /// Addresses of its Ingress rules.
     pub routes: Vec<crate::app::Route>,
+    /// What everything in it is, as `group/Kind`.
+    #[serde(default)]
+    pub kinds: BTreeSet<String>,
+    /// Addons that it brings itself.
+    #[serde(default)]
+    pub brought: BTreeSet<String>,
 }
 
 impl Record {
@@ -146,6 +171,7 @@ impl Record {
             builds: BTreeMap::new(),
             loaded: BTreeMap::new(),
             app: None,
+            service_ports: BTreeMap::new(),
             addons: BTreeMap::new(),
             unknown: BTreeMap::new(),
         }
@@ -258,6 +284,7 @@ impl Place {
     /// # Errors
     /// [`Kind::Leftovers`] when it cannot be removed.
     pub fn remove(&self) -> Result<()> {
+        drop(Scratch::of(self));
         match fs::remove_dir_all(self.dir()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::new(
                 Kind::Leftovers,

@@ -2,6 +2,7 @@
 //!
 //! Owns the network, the nodes and the kubeconfig.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Node;
@@ -9,6 +10,7 @@ use kube::config::Kubeconfig;
 use kube::runtime::watcher;
 
 use super::Cx;
+use crate::addons;
 use crate::error::{Context, Error, Kind, Result};
 use crate::observe::ready_nodes;
 use crate::owner::{self, Owner};
@@ -36,6 +38,7 @@ impl Cx<'_> {
         let name = &self.settings.name.value;
         let hash = config_hash(self.settings, &self.world.catalogue.image("node").reference);
         let mut intent = Record::intent(&self.settings.profile.value.name, &hash, facts.ports);
+        intent.service_ports.clone_from(&facts.service_ports);
         if let Some(old) = &facts.record {
             // Still the same sandbox: what Docker was asked to make before a kill may appear
             // late, and has to be known as ours.
@@ -69,11 +72,14 @@ impl Cx<'_> {
         })?;
         let image = &self.world.catalogue.image("node").reference;
         let name = &self.settings.name.value;
-        let asked = [self.settings.http_port.value, self.settings.https_port.value];
+        let services = addons::host_ports(&self.settings.addons);
+        let mut asked = vec![self.settings.http_port.value, self.settings.https_port.value];
+        asked.extend(services.iter().map(|(_, _, asked)| *asked));
         let may_choose = asked.iter().any(Option::is_none);
         for attempt in 1.. {
-            let ports = self.with_record(|record| record.ports)?;
-            let config = kind_config(self.settings, image, ports);
+            let (ports, services) =
+                self.with_record(|record| (record.ports, record.service_ports.clone()))?;
+            let config = kind_config(self.settings, image, ports, &services);
             let progress = |title| events.progress(title);
             let created =
                 program.create(&config, &name.network(), &self.place.dir(), progress).await;
@@ -129,7 +135,14 @@ impl Cx<'_> {
         let http = next(self.settings.http_port.value, taken.http)?;
         let https = next(self.settings.https_port.value, taken.https)?;
         let api = ports::any_free().context(Kind::Machine, none)?;
-        self.change_record(|record| record.ports = Ports { http, https, api })
+        let mut services = BTreeMap::new();
+        for (name, port, asked) in addons::host_ports(&self.settings.addons) {
+            services.insert(name.to_owned(), next(asked, port)?);
+        }
+        self.change_record(|record| {
+            record.ports = Ports { http, https, api };
+            record.service_ports = services;
+        })
     }
 
     pub(super) async fn start_nodes(&self) -> Result<String> {

@@ -2,6 +2,7 @@
 //!
 //! Owns which images go to which nodes.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Cx;
@@ -17,6 +18,15 @@ use crate::tools::ready;
 
 /// How long nodes may take until their container runtime answers.
 const RUNTIME_DEADLINE: Duration = Duration::from_secs(240);
+
+/// Which nodes an image is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nodes {
+    /// All of them.
+    All,
+    /// The one that carries the addons.
+    Addons,
+}
 
 impl Cx<'_> {
     pub(super) async fn pull_image(&self, name: &str, events: &StepEvents) -> Result<String> {
@@ -62,39 +72,55 @@ impl Cx<'_> {
         })
     }
 
-    /// Brings an image to the nodes that lack it, as soon as their container runtimes answer,
+    /// Brings images to the nodes that lack them, as soon as their container runtimes answer,
     /// which is long before Kubernetes does.
-    pub(super) async fn load_image(
+    pub(super) async fn load_images(
         &self,
-        reference: &str,
-        ingress_only: bool,
+        references: &[String],
+        which: Nodes,
         events: &StepEvents,
     ) -> Result<String> {
-        let image = self.docker.image(reference).await?.ok_or_else(|| {
-            Error::new(Kind::Machine, format!("image `{reference}` is not in the Docker engine"))
-        })?;
-        let nodes = self.nodes_with_runtime(ingress_only, events).await?;
+        let mut images = Vec::new();
+        for reference in references {
+            let image = self.docker.image(reference).await?.ok_or_else(|| {
+                let message = format!("image `{reference}` is not in the Docker engine");
+                Error::new(Kind::Machine, message)
+            })?;
+            images.push((reference.as_str(), image.id));
+        }
+        let nodes = self.nodes_with_runtime(which, events).await?;
         let _turn = self.transfer.lock().await;
-        let name = full_name(reference);
-        let wanted = self.with_record(|record| record.node_id(reference, &image.id).to_owned())?;
-        let mut lacking = Vec::new();
-        for node in &nodes {
-            let has = oci::node_images(&self.docker, node).await?;
-            if has.get(&name) != Some(&wanted) {
-                lacking.push(node.clone());
+        let there = nodes.iter().map(|node| oci::node_images(&self.docker, node));
+        let there = futures::future::try_join_all(there).await?;
+        let mut missing = Vec::new();
+        let mut lacking = BTreeSet::new();
+        for (reference, id) in &images {
+            let wanted = self.with_record(|record| record.node_id(reference, id).to_owned())?;
+            let name = full_name(reference);
+            let without =
+                nodes.iter().zip(&there).filter(|(_, has)| has.get(&name) != Some(&wanted));
+            let without: Vec<String> = without.map(|(node, _)| node.clone()).collect();
+            if !without.is_empty() {
+                missing.push((*reference, id));
+                lacking.extend(without);
             }
         }
-        if lacking.is_empty() {
+        if missing.is_empty() {
             return Ok("already there".to_owned());
         }
+        let lacking: Vec<String> = lacking.into_iter().collect();
+        let names: Vec<&str> = missing.iter().map(|(reference, _)| *reference).collect();
         let progress = |text| events.progress(text);
-        let sent = oci::transfer(&self.docker, &[reference], &lacking, progress).await?;
+        let sent = oci::transfer(&self.docker, &names, &lacking, progress).await?;
         let there = oci::node_images(&self.docker, &lacking[0]).await?;
-        if let Some(node) = there.get(&name).filter(|node| **node != image.id).cloned() {
-            let loaded = LoadedImage { engine: image.id.clone(), node };
-            self.change_record(|record| {
-                record.loaded.insert(reference.to_owned(), loaded);
-            })?;
+        for (reference, id) in missing {
+            if let Some(node) = there.get(&full_name(reference)).filter(|node| *node != id).cloned()
+            {
+                let loaded = LoadedImage { engine: id.clone(), node };
+                self.change_record(|record| {
+                    record.loaded.insert(reference.to_owned(), loaded);
+                })?;
+            }
         }
         let bytes: u64 = sent.iter().map(|sent| sent.bytes).sum();
         let had: u64 = sent.iter().map(|sent| sent.had).sum();
@@ -107,18 +133,17 @@ impl Cx<'_> {
     }
 
     /// Waits until the wanted nodes run and their container runtimes answer.
-    async fn nodes_with_runtime(
-        &self,
-        ingress_only: bool,
-        events: &StepEvents,
-    ) -> Result<Vec<String>> {
+    async fn nodes_with_runtime(&self, which: Nodes, events: &StepEvents) -> Result<Vec<String>> {
         let cluster = self.settings.name.value.cluster();
-        let wanted = if ingress_only { 1 } else { node_count(&self.settings.profile.value) };
+        let wanted = match which {
+            Nodes::Addons => 1,
+            Nodes::All => node_count(&self.settings.profile.value),
+        };
         events.progress("waiting for the nodes' container runtime");
         let nodes = ready::retry("the nodes", Kind::Cluster, RUNTIME_DEADLINE, || async {
             let mut nodes = self.docker.nodes(&cluster).await.map_err(|error| error.to_string())?;
             nodes.retain(|node| node.state == NodeState::Running);
-            nodes.retain(|node| !ingress_only || node.role == "control-plane");
+            nodes.retain(|node| which == Nodes::All || node.role == "control-plane");
             let found = nodes.len();
             (found == wanted).then_some(nodes).ok_or(format!("{found} of {wanted} run"))
         })

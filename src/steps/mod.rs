@@ -3,10 +3,10 @@
 //! Owns the executor and what steps share. Each step's work is in a file by what it works on. Must
 //! not decide what is done: that is the plan's.
 
+mod addons;
 mod app;
 mod cluster;
 mod images;
-mod ingress;
 mod teardown;
 
 use std::collections::BTreeSet;
@@ -15,6 +15,7 @@ use std::sync::Mutex;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
+use crate::addons::Addon;
 use crate::app::Rendered;
 use crate::error::{Error, Kind, Result};
 use crate::plan::facts::Facts;
@@ -28,6 +29,7 @@ use crate::tools::kind::KindTool;
 use crate::tools::kube::Cluster;
 use crate::world::World;
 
+use images::Nodes;
 pub use teardown::leftovers;
 
 /// What steps work with.
@@ -46,6 +48,10 @@ pub struct Cx<'a> {
     pub helm: Option<HelmTool>,
     /// The rendered chart, when the plan installs one.
     pub rendered: Option<Rendered>,
+    /// The addons that are on.
+    pub addons: &'a [Addon],
+    /// Hash of the app's input, when the plan installs one.
+    pub app_input: Option<String>,
     /// What was observed before.
     pub observed: Observed<'a>,
     /// The record as it is on disk.
@@ -66,6 +72,35 @@ pub enum Observed<'a> {
         /// The network to remove.
         network: Option<&'a NetworkInfo>,
     },
+}
+
+impl<'a> Cx<'a> {
+    /// What steps work with when the plan needs no tools, no chart and no addons.
+    ///
+    /// # Errors
+    /// When the engine cannot be reached.
+    pub fn new(
+        world: &'a World,
+        settings: &'a Settings,
+        place: &'a Place,
+        observed: Observed<'a>,
+        record: Option<Record>,
+    ) -> Result<Self> {
+        Ok(Self {
+            world,
+            settings,
+            place,
+            docker: world.docker()?,
+            kind: None,
+            helm: None,
+            rendered: None,
+            addons: &[],
+            app_input: None,
+            observed,
+            record: Mutex::new(record),
+            transfer: tokio::sync::Mutex::new(()),
+        })
+    }
 }
 
 impl Cx<'_> {
@@ -124,11 +159,14 @@ impl Cx<'_> {
             Action::StartNodes => self.start_nodes().await,
             Action::ReachApi => self.reach_api(events).await,
             Action::NodesReady => self.nodes_ready(events).await,
-            Action::InstallIngress => self.install_ingress().await,
-            Action::IngressReady => self.ingress_ready(events).await,
+            Action::InstallAddon { name, apply } => self.install_addon(name, *apply, events).await,
+            Action::RemoveAddon(name) => self.remove_addon(name).await,
+            Action::LoadAddonImages(references) => {
+                self.load_images(references, Nodes::Addons, events).await
+            }
             Action::BuildImage(index) => self.build_image(*index, events).await,
-            Action::LoadImage { reference, ingress_only } => {
-                self.load_image(reference, *ingress_only, events).await
+            Action::LoadImage(reference) => {
+                self.load_images(std::slice::from_ref(reference), Nodes::All, events).await
             }
             Action::RecoverRelease(how) => self.recover_release(*how, events).await,
             Action::InstallApp => self.install_app().await,

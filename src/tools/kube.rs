@@ -3,17 +3,22 @@
 //! Owns the client, which is made from our own kubeconfig and never from the user's, the identity
 //! of a cluster, and server-side apply. Must not decide what is applied.
 
+mod dynamic;
+
 use std::path::Path;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::api::{Api, ApiResource, DynamicObject, LogParams, Patch, PatchParams};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, LogParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::tools::ready;
+
+pub use dynamic::ApiKind;
 
 /// Field manager of everything that this program applies.
 pub const MANAGER: &str = "sandbox";
@@ -62,14 +67,100 @@ impl Object {
         Self { resource, value }
     }
 
+    /// An object of a kind that no crate has types for; `apiVersion` and `kind` are added.
+    ///
+    /// # Panics
+    /// When `object` is no JSON map, which is a mistake in the code that made it.
+    #[must_use]
+    pub fn custom(
+        group: &str,
+        version: &str,
+        kind: &str,
+        plural: &str,
+        object: &serde_json::Value,
+    ) -> Self {
+        let mut value = object.clone();
+        let map = value.as_object_mut().expect("objects are JSON maps");
+        let api_version = format!("{group}/{version}");
+        map.insert("apiVersion".to_owned(), api_version.clone().into());
+        map.insert("kind".to_owned(), kind.into());
+        let resource = ApiResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            api_version,
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+        };
+        Self { resource, value }
+    }
+
     fn text(&self, pointer: &str) -> &str {
         self.value.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default()
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        &self.resource.kind
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.text("/metadata/name")
+    }
+
+    /// Its namespace; empty when it is in none.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.text("/metadata/namespace")
+    }
+
+    /// How to find it again.
+    #[must_use]
+    pub fn reference(&self) -> ObjectRef {
+        ObjectRef {
+            api_version: self.resource.api_version.clone(),
+            kind: self.resource.kind.clone(),
+            plural: self.resource.plural.clone(),
+            namespace: self.namespace().to_owned(),
+            name: self.name().to_owned(),
+        }
     }
 
     /// `kind name` for messages.
     #[must_use]
     pub fn shown(&self) -> String {
-        format!("{} {}", self.resource.kind.to_lowercase(), self.text("/metadata/name"))
+        format!("{} {}", self.resource.kind.to_lowercase(), self.name())
+    }
+}
+
+/// An object's address.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ObjectRef {
+    /// Group and version.
+    pub api_version: String,
+    /// Kind.
+    pub kind: String,
+    /// The kind in URLs.
+    pub plural: String,
+    /// Namespace; empty when it is in none.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl ObjectRef {
+    fn resource(&self) -> ApiResource {
+        let (group, version) = self.api_version.split_once('/').unwrap_or(("", &self.api_version));
+        ApiResource {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            api_version: self.api_version.clone(),
+            kind: self.kind.clone(),
+            plural: self.plural.clone(),
+        }
     }
 }
 
@@ -172,17 +263,85 @@ impl Cluster {
     /// # Errors
     /// [`Kind::Cluster`] with the API server's reason.
     pub async fn apply(&self, object: &Object) -> Result<()> {
-        let namespace = object.text("/metadata/namespace");
-        let api: Api<DynamicObject> = if namespace.is_empty() {
-            Api::all_with(self.client.clone(), &object.resource)
-        } else {
-            Api::namespaced_with(self.client.clone(), namespace, &object.resource)
-        };
+        let api = self.api_of(&object.resource, object.namespace());
         let params = PatchParams::apply(MANAGER).force();
-        let name = object.text("/metadata/name");
         let patch = Patch::Apply(&object.value);
         let what = || format!("cannot apply {}", object.shown());
-        request(api.patch(name, &params, &patch), what).await.map(|_| ())
+        request(api.patch(object.name(), &params, &patch), what).await.map(|_| ())
+    }
+
+    /// Asks whether applying an object would work, webhooks included; nothing changes.
+    ///
+    /// # Errors
+    /// [`Kind::Cluster`] with the reason why not.
+    pub async fn try_apply(&self, object: &Object) -> Result<()> {
+        let api = self.api_of(&object.resource, object.namespace());
+        let params = PatchParams::apply(MANAGER).force().dry_run();
+        let patch = Patch::Apply(&object.value);
+        let what = || format!("cannot apply {}", object.shown());
+        request(api.patch(object.name(), &params, &patch), what).await.map(|_| ())
+    }
+
+    fn api_of(&self, resource: &ApiResource, namespace: &str) -> Api<DynamicObject> {
+        if namespace.is_empty() {
+            Api::all_with(self.client.clone(), resource)
+        } else {
+            Api::namespaced_with(self.client.clone(), namespace, resource)
+        }
+    }
+
+    /// Deletes one object with what it owns; one that is not there is no failure.
+    ///
+    /// # Errors
+    /// [`Kind::Cluster`] with the API server's reason.
+    pub async fn delete(&self, object: &ObjectRef) -> Result<()> {
+        let api = self.api_of(&object.resource(), &object.namespace);
+        let what = || format!("cannot delete {} {}", object.kind.to_lowercase(), object.name);
+        let params = DeleteParams::background();
+        let deleted = async {
+            match api.delete(&object.name, &params).await {
+                Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+                other => other.map(|_| ()),
+            }
+        };
+        request(deleted, what).await
+    }
+
+    /// Applies a definition of custom resources as the text that its maker wrote, and waits until
+    /// the API server serves it.
+    ///
+    /// # Errors
+    /// [`Kind::Cluster`] with the API server's reason.
+    pub async fn define(&self, name: &str, yaml: &str) -> Result<()> {
+        let what = || format!("cannot apply customresourcedefinition {name}");
+        let path = format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
+        let applied = http::Request::patch(format!("{path}?fieldManager={MANAGER}&force=true"))
+            .header(http::header::CONTENT_TYPE, "application/apply-patch+yaml")
+            .body(yaml.as_bytes().to_vec())
+            .context(Kind::Unexpected, what)?;
+        request(self.client.request_text(applied), what).await?;
+        let served = format!("definition {name}");
+        ready::retry(&served, Kind::Cluster, REQUEST, || async {
+            let look = http::Request::get(&path).body(Vec::new()).map_err(|e| e.to_string())?;
+            let found: serde_json::Value =
+                self.client.request(look).await.map_err(|error| error.to_string())?;
+            let conditions = found.pointer("/status/conditions").and_then(|list| list.as_array());
+            let is_served = conditions.into_iter().flatten().any(|condition| {
+                condition["type"] == "Established" && condition["status"] == "True"
+            });
+            if is_served { Ok(()) } else { Err("it is not established".to_owned()) }
+        })
+        .await
+    }
+
+    /// Gets anything by its path, as JSON.
+    ///
+    /// # Errors
+    /// [`Kind::Cluster`] with the API server's reason.
+    pub async fn raw(&self, path: &str) -> Result<serde_json::Value> {
+        let what = || format!("cannot read {path}");
+        let look = http::Request::get(path).body(Vec::new()).context(Kind::Unexpected, what)?;
+        request(self.client.request(look), what).await
     }
 
     /// Applies objects: namespaces first, then the rest at once.

@@ -2,13 +2,17 @@
 //!
 //! Each outside thing has exactly one module. Modules here know nothing of steps or commands.
 
+pub mod ca;
 pub mod docker;
 pub mod helm;
 pub mod kind;
 pub mod kube;
+pub mod manifests;
 pub mod oci;
 pub mod orphans;
+pub mod pod;
 pub mod ports;
 pub mod process;
 pub mod ready;
 pub mod route;
+pub mod x509;

@@ -92,6 +92,20 @@ pub async fn retry<T, F: Future<Output = Result<T, String>>>(
     what: &str,
     kind: Kind,
     deadline: Duration,
+    attempt: impl FnMut() -> F,
+) -> Result<T> {
+    retry_each(what, kind, deadline, Duration::from_millis(200), attempt).await
+}
+
+/// As [`retry`], with pauses that never grow longer than `longest`.
+///
+/// # Errors
+/// As [`retry`].
+pub async fn retry_each<T, F: Future<Output = Result<T, String>>>(
+    what: &str,
+    kind: Kind,
+    deadline: Duration,
+    longest: Duration,
     mut attempt: impl FnMut() -> F,
 ) -> Result<T> {
     let end = Instant::now() + deadline;
@@ -106,7 +120,7 @@ pub async fn retry<T, F: Future<Output = Result<T, String>>>(
             return Err(Error::new(kind, message).because(Error::new(kind, reason)));
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 3 / 2).min(Duration::from_millis(200));
+        pause = (pause * 3 / 2).min(longest);
     }
 }
 

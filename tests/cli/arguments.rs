@@ -5,7 +5,7 @@ use crate::support::TestEnv;
 #[test]
 fn the_help_lists_commands_and_exit_codes() {
     let env = TestEnv::new();
-    insta::assert_snapshot!(env.sandbox(&["--help"]), @"
+    insta::assert_snapshot!(env.sandbox(&["--help"]), @r#"
     A local Kind cluster that answers like EKS, DOKS or K3s on EC2
 
     Usage: sandbox [OPTIONS] <COMMAND>
@@ -18,6 +18,8 @@ fn the_help_lists_commands_and_exit_codes() {
       doctor      Look for everything on this machine that would get in the way
       load        Build the app's images, send changed layers to the nodes, restart what uses them
       kubeconfig  Print the path of the sandbox's own kubeconfig
+      env         Print how to connect to Redis, Postgres and the rest: `eval "$(sandbox env)"`
+      ca          The sandbox's own certificate authority
       images      The third-party images that a sandbox is made of
       help        Print this message or the help of the given subcommand(s)
 
@@ -47,7 +49,7 @@ fn the_help_lists_commands_and_exit_codes() {
        10  another sandbox command is working on the same sandbox
       130  interrupted
     --- exit code 0
-    ");
+    "#);
     env.assert_untouched();
     assert!(env.engine.calls().is_empty());
 }

@@ -127,9 +127,10 @@ fn a_node_that_cannot_be_removed_is_told_and_the_record_stays() {
     do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network)
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
-    do    load ingress-nginx: bring ingress-nginx to the node  (after network)
-    do    ingress-nginx: install ingress-nginx  (after api, load ingress-nginx)
-    do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
+    do    load addons: bring 5 addon image(s) to the node  (after network)
+    do    ingress-nginx: install ingress-nginx  (after api, load addons)
+    do    cert-manager: install cert-manager  (after api, load addons)
+    do    metrics-server: install metrics-server  (after api, load addons)
     --- exit code 0
     ");
 }

@@ -1,6 +1,6 @@
 //! `sandbox up --dry-run`: the plan, and nothing but the plan.
 
-use crate::support::TestEnv;
+use crate::support::{Answer, TestEnv};
 
 #[test]
 fn on_an_empty_machine_everything_is_planned() {
@@ -10,9 +10,10 @@ fn on_an_empty_machine_everything_is_planned() {
     do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network)
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
-    do    load ingress-nginx: bring ingress-nginx to the node  (after network)
-    do    ingress-nginx: install ingress-nginx  (after api, load ingress-nginx)
-    do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
+    do    load addons: bring 5 addon image(s) to the node  (after network)
+    do    ingress-nginx: install ingress-nginx  (after api, load addons)
+    do    cert-manager: install cert-manager  (after api, load addons)
+    do    metrics-server: install metrics-server  (after api, load addons)
     --- exit code 0
     ");
     env.assert_untouched();
@@ -23,7 +24,8 @@ fn the_app_is_planned_beside_the_cluster() {
     let env = TestEnv::with_settings(
         "name: hello\nprofile: eks\nimages: [{ref: 'hello:dev', build: {context: app}}]\n\
          app: {chart: {path: chart}}\n",
-    );
+    )
+    .helm(Answer::to("template").prints(""));
     env.write("app/Dockerfile", "FROM scratch\n");
     env.write("chart/Chart.yaml", "name: hello\n");
     insta::assert_snapshot!(env.sandbox(&["up", "--dry-run"]), @"
@@ -31,14 +33,16 @@ fn the_app_is_planned_beside_the_cluster() {
     do    cluster: create cluster sandbox-hello (profile eks, 4 node(s))  (after network)
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
-    do    load ingress-nginx: bring ingress-nginx to the node  (after network)
-    do    ingress-nginx: install ingress-nginx  (after api, load ingress-nginx)
-    do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
+    do    load addons: bring 5 addon image(s) to the node  (after network)
+    do    ingress-nginx: install ingress-nginx  (after api, load addons)
+    do    cert-manager: install cert-manager  (after api, load addons)
+    do    metrics-server: install metrics-server  (after api, load addons)
+    do    app-config: install app-config  (after api)
     do    build hello:dev: build hello:dev
     do    load hello:dev: bring hello:dev to the nodes  (after build hello:dev, network)
-    do    install: install release hello into hello  (after load hello:dev, api)
+    do    install: install release hello into hello  (after load hello:dev, api, app-config)
     do    app: wait for the app  (after install, api)
-    do    routes: wait for the app's addresses  (after app, ingress ready)
+    do    routes: wait for the app's addresses  (after app, ingress-nginx)
     --- exit code 0
     ");
     env.assert_untouched();
@@ -56,9 +60,10 @@ fn missing_images_are_pulled() {
     do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network)
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
-    do    load ingress-nginx: bring ingress-nginx to the node  (after network, image ingress-nginx)
-    do    ingress-nginx: install ingress-nginx  (after api, load ingress-nginx)
-    do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
+    do    load addons: bring 5 addon image(s) to the node  (after image node, image ingress-nginx, network)
+    do    ingress-nginx: install ingress-nginx  (after api, load addons)
+    do    cert-manager: install cert-manager  (after api, load addons)
+    do    metrics-server: install metrics-server  (after api, load addons)
     --- exit code 0
     ");
     env.assert_untouched();
@@ -72,6 +77,9 @@ fn an_addon_that_is_off_is_not_planned() {
     do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network)
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
+    do    load addons: bring 4 addon image(s) to the node  (after network)
+    do    cert-manager: install cert-manager  (after api, load addons)
+    do    metrics-server: install metrics-server  (after api, load addons)
     --- exit code 0
     ");
     env.assert_untouched();
@@ -86,7 +94,10 @@ fn with_json_the_plan_is_the_outcome() {
     assert_eq!(lines[0]["event"], "outcome");
     let steps = lines[0]["outcome"]["steps"].as_array().unwrap();
     let ids: Vec<_> = steps.iter().map(|step| step["id"].as_str().unwrap()).collect();
-    assert_eq!(ids, ["network", "cluster", "api", "nodes"]);
+    assert_eq!(
+        ids,
+        ["network", "cluster", "api", "nodes", "load addons", "cert-manager", "metrics-server"]
+    );
     assert_eq!(out.stderr, "");
     env.assert_untouched();
 }

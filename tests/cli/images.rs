@@ -8,9 +8,23 @@ fn each_image_is_listed_with_where_it_came_from() {
     let env = TestEnv::new();
     env.engine.add_built_image("docker.io/kindest/node:v1.34.3");
     insta::assert_snapshot!(env.sandbox(&["images", "list"]), @"
-    base           missing   docker.io/library/debian:trixie-slim
-    ingress-nginx  registry  registry.k8s.io/ingress-nginx/controller:v1.11.0
-    node           packages  docker.io/kindest/node:v1.34.3
+    base                     registry  docker.io/library/debian:trixie-slim
+    cert-manager-cainjector  registry  quay.io/jetstack/cert-manager-cainjector:v1.21.2
+    cert-manager-controller  registry  quay.io/jetstack/cert-manager-controller:v1.21.2
+    cert-manager-webhook     registry  quay.io/jetstack/cert-manager-webhook:v1.21.2
+    ingress-nginx            registry  registry.k8s.io/ingress-nginx/controller:v1.11.0
+    metrics-server           registry  registry.k8s.io/metrics-server/metrics-server:v0.9.0
+    node                     packages  docker.io/kindest/node:v1.34.3
+    postgres                 registry  docker.io/library/postgres:17.11
+    redis                    registry  docker.io/library/redis:8.0.2
+
+    definitions of other people's kinds:
+    cert-manager             missing   github.com/cert-manager/cert-manager@v1.21.2
+    dapr                     missing   github.com/dapr/dapr@v1.14.0
+    external-secrets         missing   github.com/external-secrets/external-secrets@v1.3.2
+    keda                     missing   github.com/kedacore/keda/v2@v2.21.0
+    prometheus-operator      missing   github.com/prometheus-operator/prometheus-operator@v0.85.0
+    volume-snapshot          missing   github.com/kubernetes-csi/external-snapshotter/client/v8@v8.7.0
     --- exit code 0
     ");
     env.assert_untouched();

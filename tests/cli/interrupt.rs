@@ -22,7 +22,7 @@ fn an_interrupted_up_stops_kind_and_says_how_to_go_on() {
     [TIME] ✓ network (TIME)
     [TIME] … cluster: create cluster sandbox-stopped (profile minimal, 1 node(s))
     [TIME] … api: wait for the API server
-    [TIME] … load ingress-nginx: bring ingress-nginx to the node
+    [TIME] … load addons: bring 5 addon image(s) to the node
     error: interrupted
     hint: run the same command again to go on, or `sandbox down` to remove everything
     --- exit code 130

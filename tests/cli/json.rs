@@ -48,7 +48,7 @@ fn what_happens_is_told_as_events() {
     step-done "network"
     step-started "cluster"
     step-started "api"
-    step-started "load ingress-nginx"
+    step-started "load addons"
     step-failed "cluster"
     failed null
     "#);

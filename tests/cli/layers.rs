@@ -8,7 +8,7 @@ const LAYERS: [&[&str]; 9] = [
     &["commands"],
     &["cli"],
     &["steps", "diagnostics"],
-    &["observe"],
+    &["observe", "desired"],
     &["plan", "machine", "world"],
     &["addons", "checks"],
     &["state", "owner", "app", "tools"],

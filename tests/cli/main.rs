@@ -8,6 +8,7 @@
 mod support;
 
 mod arguments;
+mod ca;
 mod docker;
 mod doctor;
 mod down;

@@ -270,3 +270,97 @@ fn the_file_is_found_in_a_parent_folder_and_the_name_defaults_to_its_folder() {
     --- exit code 0
     ");
 }
+
+#[test]
+fn a_check_has_exactly_one_kind() {
+    let file = "
+name: hello
+checks:
+  - {name: none}
+  - {name: two, redis: {}, postgres: {}}
+  - {name: metrics, metrics: {}}
+";
+    insta::assert_snapshot!(up(file), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml: checks[0]: `none` has no kind; give one of http, redis, postgres, tls, hpa, resource, certificate, volume, metrics
+    $DIR/work/sandbox.yaml: checks[1]: `two` has several kinds (redis, postgres); give exactly one
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn every_kind_of_check_has_its_rules() {
+    let file = "
+checks:
+  - {name: a, redis: {command: [], url: 'http://redis'}}
+  - {name: b, postgres: {database: shop, query: '', url: 'postgres://db/shop'}}
+  - {name: c, tls: {host: 'https://a.localhost', port: 0}}
+  - {name: d, hpa: {name: Web}}
+  - {name: e, resource: {kind: deploy, name: web, absent: true, condition: Available}}
+  - {name: f, resource: {kind: Deployment, name: web, field: {spec.replicas: 2}}}
+  - {name: g, certificate: {issuer-kind: Cluster}}
+  - {name: h, volume: {size: 1 GB}}
+";
+    insta::assert_snapshot!(up(file), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml: checks[0].redis.command: it is empty; leave it out for PING
+    $DIR/work/sandbox.yaml: checks[0].redis.url: it begins with `http:`, not `redis:` or `rediss:`
+    $DIR/work/sandbox.yaml: checks[1].postgres.query: it is empty; leave it out for `SELECT 1`
+    $DIR/work/sandbox.yaml: checks[1].postgres.database: with `url` the database is part of it
+    $DIR/work/sandbox.yaml: checks[2].tls.host: `https://a.localhost` is no host name
+    $DIR/work/sandbox.yaml: checks[2].tls.port: 0 is no port
+    $DIR/work/sandbox.yaml: checks[3].hpa.name: `Web` is no valid Kubernetes name
+    $DIR/work/sandbox.yaml: checks[4].resource.kind: `deploy` is no kind; it is written as in manifests, such as `Deployment`
+    $DIR/work/sandbox.yaml: checks[4].resource.absent: what is not there has neither a condition nor fields
+    $DIR/work/sandbox.yaml: checks[5].resource.field: `spec.replicas` is no JSON pointer, such as `/spec/replicas`
+    $DIR/work/sandbox.yaml: checks[6].certificate.issuer-kind: `Cluster` is neither `ClusterIssuer` nor `Issuer`
+    $DIR/work/sandbox.yaml: checks[7].volume.size: `1 GB` is no size, such as `16Mi`
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn an_unknown_key_of_a_check_is_told_with_its_position() {
+    insta::assert_snapshot!(up("checks:\n  - name: a\n    redsi: {}\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:3:5: there is no key `redsi` here
+    hint: did you mean `redis`?
+    --- exit code 3
+    ");
+    insta::assert_snapshot!(up("checks:\n  - name: a\n    redis: {form: host}\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:3:13: there is no key `form` here
+    hint: did you mean `from`?
+    --- exit code 3
+    ");
+    insta::assert_snapshot!(up("checks:\n  - name: a\n    redis: {from: pod}\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:3:19: unknown variant `pod`, expected one of host, cluster
+    --- exit code 3
+    ");
+    insta::assert_snapshot!(up("checks:\n  - name: a\n    metrics: {nodes: 3}\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:3:15: there is no key `nodes` here
+    --- exit code 3
+    ");
+    insta::assert_snapshot!(up("checks:\n  - name: a\n    hpa: {at-least: -1, name: x}\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:3:21: this is no whole number
+    --- exit code 3
+    ");
+    insta::assert_snapshot!(up("checks:\n  - name: a\n    hpa: {}\n"), @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml:3:10: the key `name` is missing
+    --- exit code 3
+    ");
+}
+
+#[test]
+fn a_password_in_a_url_is_not_repeated() {
+    let out = up("checks: [{name: a, redis: {url: 'redis://:s3cret@['}}]\n");
+    insta::assert_snapshot!(out, @"
+    --- stderr
+    error: $DIR/work/sandbox.yaml: checks[0].redis.url: it cannot be parsed; special characters are written as %XX
+    --- exit code 3
+    ");
+}

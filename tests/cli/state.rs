@@ -114,9 +114,10 @@ fn a_kill_after_the_network_is_finished_by_the_next_run() {
     do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network)
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
-    do    load ingress-nginx: bring ingress-nginx to the node  (after network)
-    do    ingress-nginx: install ingress-nginx  (after api, load ingress-nginx)
-    do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
+    do    load addons: bring 5 addon image(s) to the node  (after network)
+    do    ingress-nginx: install ingress-nginx  (after api, load addons)
+    do    cert-manager: install cert-manager  (after api, load addons)
+    do    metrics-server: install metrics-server  (after api, load addons)
     --- exit code 0
     ");
     insta::assert_snapshot!(env.sandbox(&["down"]).without_lines(BESIDE), @"

@@ -11,7 +11,8 @@ checks: [{name: it answers, http: {url: 'http://hello.localhost/'}}]
 
 #[test]
 fn without_checks_there_is_nothing_to_run() {
-    let env = TestEnv::with_settings("name: hello\n");
+    let off = "addons: {ingress-nginx: false, cert-manager: false, metrics-server: false}";
+    let env = TestEnv::with_settings(&format!("name: hello\n{off}\n"));
     insta::assert_snapshot!(env.sandbox(&["test"]), @"
     --- stderr
     error: there are no checks to run
@@ -41,7 +42,7 @@ fn an_unknown_check_is_named_with_the_known_ones() {
     --- stderr
     error: there is no check `it answer`
     hint: did you mean `it answers`?
-    hint: the checks are: `it answers`
+    hint: the checks are: `it answers`, `cert-manager: letsencrypt-prod issues a certificate`, `metrics-server: every node has metrics`
     --- exit code 2
     ");
     env.assert_untouched();
@@ -58,6 +59,7 @@ fn a_sandbox_of_its_own_is_removed_when_it_cannot_be_made() {
     [TIME] ✓ network (TIME)
     [TIME] … cluster: create cluster sandbox-hello-tID (profile minimal, 1 node(s))
     [TIME] … api: wait for the API server
+    [TIME] … load addons: bring 4 addon image(s) to the node
     [TIME] ✗ cluster (TIME): could not create cluster `sandbox-hello-tID`
     [TIME] sandbox hello-tID: down
     [TIME] … network: remove the network

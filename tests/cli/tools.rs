@@ -70,7 +70,6 @@ fn a_missing_helm_is_told_before_anything_is_made() {
     let env = with_chart().without_program("helm");
     insta::assert_snapshot!(env.sandbox(&["up"]), @"
     --- stderr
-    [TIME] sandbox hello: profile minimal
     error: `helm` is not on PATH
     hint: scripts/tools fetches or builds it and prints the folder to add to PATH
     --- exit code 4
@@ -83,7 +82,6 @@ fn a_helm_that_is_too_old_is_told_with_its_path() {
     let env = with_chart().helm(Answer::to("version").prints("v3.19.0+g3d8990f\n"));
     insta::assert_snapshot!(env.sandbox(&["up"]), @"
     --- stderr
-    [TIME] sandbox hello: profile minimal
     error: `$DIR/bin/helm` is helm 3.19.0+g3d8990f; 4.0.0 or newer, below 5.0.0, is needed
     hint: scripts/tools fetches or builds it and prints the folder to put first on PATH
     --- exit code 4
@@ -96,7 +94,6 @@ fn a_helm_that_says_something_else_is_quoted() {
     let env = with_chart().helm(Answer::to("version").prints("Helm the ship steers itself\n"));
     insta::assert_snapshot!(env.sandbox(&["up"]), @"
     --- stderr
-    [TIME] sandbox hello: profile minimal
     error: `helm version` said `Helm the ship steers itself`, which is no version
     --- exit code 4
     ");
@@ -129,7 +126,6 @@ fn a_chart_that_does_not_render_is_told_before_anything_is_made() {
     ));
     insta::assert_snapshot!(env.sandbox(&["up"]), @"
     --- stderr
-    [TIME] sandbox hello: profile minimal
     error: chart `$DIR/work/chart` does not render
       caused by: `helm template hello $DIR/work/chart --namespace hello --kube-version 1.34.3` exited with code 1: Error: execution error at (hello/templates/app.yaml:7:14): image.tag is required
     hint: the cluster was not touched
@@ -149,7 +145,6 @@ fn a_chart_without_its_dependencies_is_told_with_the_command_to_get_them() {
     ));
     insta::assert_snapshot!(env.sandbox(&["up"]), @"
     --- stderr
-    [TIME] sandbox hello: profile minimal
     error: chart `$DIR/work/chart` does not render
       caused by: `helm template hello $DIR/work/chart --namespace hello --kube-version 1.34.3` exited with code 1: Error: An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: redis
     hint: helm dependency build $DIR/work/chart
@@ -164,7 +159,6 @@ fn a_chart_that_renders_to_no_object_names_the_template() {
     let env = with_chart().helm(Answer::to("template").prints(manifest));
     insta::assert_snapshot!(env.sandbox(&["up"]), @"
     --- stderr
-    [TIME] sandbox hello: profile minimal
     error: `hello/templates/notes.yaml` renders to something without `apiVersion` and `kind`
     --- exit code 3
     ");
@@ -177,7 +171,6 @@ fn a_chart_that_renders_to_no_yaml_names_the_template() {
     let env = with_chart().helm(Answer::to("template").prints(manifest));
     insta::assert_snapshot!(env.sandbox(&["up"]), @"
     --- stderr
-    [TIME] sandbox hello: profile minimal
     error: `hello/templates/app.yaml` does not render to YAML
       caused by: error: line 4 column 7: unclosed bracket '['
        --> <input>:4:7

@@ -157,7 +157,7 @@ fn a_kind_that_fails_leaves_an_intent_and_the_next_runs_start_over_or_clean_up()
     [TIME] ✓ network (TIME)
     [TIME] … cluster: create cluster sandbox-hello (profile minimal, 1 node(s))
     [TIME] … api: wait for the API server
-    [TIME] … load ingress-nginx: bring ingress-nginx to the node
+    [TIME] … load addons: bring 5 addon image(s) to the node
     [TIME] ✗ cluster (TIME): could not create cluster `sandbox-hello`
     error: could not create cluster `sandbox-hello`
       caused by: ERROR: failed to create cluster: could not find a log line that matches "Reached target"
@@ -188,9 +188,10 @@ fn a_kind_that_fails_leaves_an_intent_and_the_next_runs_start_over_or_clean_up()
     do    cluster: create cluster sandbox-hello (profile minimal, 1 node(s))  (after network)
     do    api: wait for the API server  (after network)
     do    nodes: wait for the nodes  (after cluster, api)
-    do    load ingress-nginx: bring ingress-nginx to the node  (after network)
-    do    ingress-nginx: install ingress-nginx  (after api, load ingress-nginx)
-    do    ingress ready: wait for ingress-nginx  (after ingress-nginx, load ingress-nginx, api)
+    do    load addons: bring 5 addon image(s) to the node  (after network)
+    do    ingress-nginx: install ingress-nginx  (after api, load addons)
+    do    cert-manager: install cert-manager  (after api, load addons)
+    do    metrics-server: install metrics-server  (after api, load addons)
     --- exit code 0
     ");
 

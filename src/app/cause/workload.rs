@@ -211,7 +211,11 @@ fn deployment<'a>(object: &'a Deployment, pods: &'a [Pod]) -> Workload<'a> {
         .and_then(|set| set.strip_prefix(&prefix))
         .or_else(|| newest_revision(&mine))
         .filter(|_| observed);
-    let blamed = mine.iter().filter(|(_, hash)| Some(*hash) == newest).map(|(pod, _)| *pod);
+    let updated = status.updated_replicas.unwrap_or(0);
+    // With the strategy `Recreate` there is a moment without any pod of the newest template, in
+    // which the condition still names the one before.
+    let blamed = mine.iter().filter(|(_, hash)| updated > 0 && Some(*hash) == newest);
+    let blamed = blamed.map(|(pod, _)| *pod);
     let mut workload = Workload::new("deployment", metadata, blamed.collect());
     workload.creator = newest.map(|hash| ("ReplicaSet", format!("{prefix}{hash}")));
     workload.refused = conditions
@@ -221,7 +225,6 @@ fn deployment<'a>(object: &'a Deployment, pods: &'a [Pod]) -> Workload<'a> {
         .filter(|_| observed);
 
     let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
-    let updated = status.updated_replicas.unwrap_or(0);
     let available = status.available_replicas.unwrap_or(0);
     let old = status.replicas.unwrap_or(0) - updated;
     let paused = spec.and_then(|spec| spec.paused).unwrap_or(false);

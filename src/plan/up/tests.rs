@@ -1,12 +1,14 @@
 //! The plan of `up` for what may be found: a table of facts and the steps they lead to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::sync::{LazyLock, Mutex};
 
 use super::*;
+use crate::addons::{self, Addon, Inputs};
 use crate::env::Env;
-use crate::settings::{Flags, load};
-use crate::state::{AppStamp, Ports, Record};
+use crate::settings::{Flags, Name, load};
+use crate::state::{AddonStamp, AppStamp, Credentials, Ports, Record};
 use crate::tools::docker::{EngineInfo, NodeInfo};
 
 const PORTS: Ports = Ports { http: 8080, https: 8443, api: 6443 };
@@ -47,9 +49,11 @@ fn nothing() -> Facts {
         owner: Owner::Nobody,
         network: None,
         nodes: vec![],
-        catalogue: ["base", "node", "ingress-nginx"]
-            .map(|name| (name.to_owned(), Some(image("c"))))
-            .into(),
+        catalogue: Catalogue::built_in()
+            .images
+            .into_keys()
+            .map(|name| (name, Some(image("c"))))
+            .collect(),
         images: vec![ImageFact {
             reference: "hello:dev".into(),
             engine: Some(image("sha256:1")),
@@ -58,10 +62,10 @@ fn nothing() -> Facts {
         }],
         node_images: BTreeMap::new(),
         ports: PORTS,
+        service_ports: BTreeMap::new(),
         taken: BTreeMap::new(),
         api: Api::Silent,
         inside: None,
-        app_input: Some("a".into()),
     }
 }
 
@@ -71,16 +75,20 @@ fn complete(settings: &Settings) -> Facts {
     let node_image = &catalogue.image("node").reference;
     let mut record = Record::intent("minimal", &config_hash(settings, node_image), PORTS);
     record.phase = Phase::Created;
-    let options = settings.addons.ingress_nginx.options().unwrap();
-    let controller = &catalogue.image("ingress-nginx").reference;
-    let hash = addons::hash(&ingress_nginx::objects(options, controller));
-    record.addons.insert(ingress_nginx::NAME.to_owned(), hash);
+    let addons = addons(settings);
+    for addon in &addons {
+        let stamp = AddonStamp { hash: addon.hash(), ..AddonStamp::default() };
+        record.addons.insert(addon.name.to_owned(), stamp);
+    }
+    let workloads = addons.iter().flat_map(Addon::workloads);
     record.app = Some(AppStamp {
         input: "a".into(),
         release: "hello".into(),
         namespace: "hello".into(),
         workloads: vec![],
         routes: vec![],
+        kinds: BTreeSet::new(),
+        brought: BTreeSet::new(),
     });
     let node = NodeInfo {
         id: "1".into(),
@@ -101,7 +109,7 @@ fn complete(settings: &Settings) -> Facts {
         api: Api::Ours,
         inside: Some(Inside {
             nodes_ready: true,
-            ingress_ready: true,
+            ready_workloads: workloads.map(|w| format!("{}/{}", w.namespace, w.name)).collect(),
             release: Some(("deployed".into(), 1)),
             release_deployed_once: true,
             app_ready: true,
@@ -111,8 +119,30 @@ fn complete(settings: &Settings) -> Facts {
     }
 }
 
+/// The addons, as objects that are the same each time.
+fn addons(settings: &Settings) -> Vec<Addon> {
+    static CREDENTIALS: LazyLock<Mutex<Credentials>> =
+        LazyLock::new(|| Mutex::new(Credentials::new(&Name::new("hello").unwrap()).unwrap()));
+    let inputs = Inputs {
+        settings,
+        catalogue: &Catalogue::built_in(),
+        ports: &BTreeMap::new(),
+        hosts: &[],
+        kinds: &BTreeSet::new(),
+        brought: &BTreeSet::new(),
+    };
+    addons::all(&inputs, &mut CREDENTIALS.lock().unwrap()).unwrap()
+}
+
+fn try_plan(settings: &Settings, facts: &Facts, input: &str, recreate: bool) -> Result<Plan> {
+    let addons = addons(settings);
+    let kinds = BTreeSet::new();
+    let wanted = Wanted { addons: &addons, app_input: Some(input), kinds: &kinds, recreate };
+    up(settings, &Catalogue::built_in(), facts, &wanted)
+}
+
 fn plan(settings: &Settings, facts: &Facts) -> Plan {
-    up(settings, &Catalogue::built_in(), facts, false).unwrap()
+    try_plan(settings, facts, "a", false).unwrap()
 }
 
 fn ids(plan: &Plan) -> Vec<&str> {
@@ -128,7 +158,10 @@ fn when_all_is_as_it_should_be_there_is_nothing_to_do() {
     let settings = settings(WITH_APP);
     let plan = plan(&settings, &complete(&settings));
     assert_eq!(ids(&plan), Vec::<&str>::new());
-    assert_eq!(plan.kept.len(), 4, "{:?}", plan.kept);
+    let kept = ["cluster", "ingress-nginx", "cert-manager", "metrics-server", "app-config"];
+    for what in kept.iter().chain(&["image hello:dev", "release hello"]) {
+        assert!(plan.kept.iter().any(|kept| kept.starts_with(what)), "{what}: {:?}", plan.kept);
+    }
 }
 
 #[test]
@@ -136,10 +169,10 @@ fn building_sending_and_installing_do_not_wait_for_kind_to_be_done() {
     let settings = settings(WITH_APP);
     let plan = plan(&settings, &nothing());
     let needs = |id: &str| &plan.steps.iter().find(|step| step.id == id).unwrap().needs;
-    for step in ["api", "load hello:dev", "load ingress-nginx", "ingress-nginx", "install"] {
+    for step in ["api", "load hello:dev", "load addons", "ingress-nginx", "install"] {
         assert!(!needs(step).contains(&"cluster".to_owned()), "{step} waits for kind");
     }
-    assert_eq!(needs("install"), &["load hello:dev", "api"]);
+    assert_eq!(needs("install"), &["load hello:dev", "api", "app-config"]);
 }
 
 #[test]
@@ -173,10 +206,9 @@ fn a_whole_cluster_that_does_not_fit_is_only_replaced_when_asked() {
     let settings = settings(WITH_APP);
     let mut facts = complete(&settings);
     facts.record.as_mut().unwrap().config = "other".into();
-    let catalogue = Catalogue::built_in();
-    let error = up(&settings, &catalogue, &facts, false).unwrap_err();
+    let error = try_plan(&settings, &facts, "a", false).unwrap_err();
     assert!(error.hints()[0].starts_with("sandbox up --recreate"), "{:?}", error.hints());
-    assert_eq!(up(&settings, &catalogue, &facts, true).unwrap().steps[0].id, "remains");
+    assert_eq!(try_plan(&settings, &facts, "a", true).unwrap().steps[0].id, "remains");
 }
 
 #[test]
@@ -202,9 +234,8 @@ fn a_new_image_of_the_same_name_is_sent_and_its_pods_restart() {
 #[test]
 fn a_changed_chart_is_installed_and_nothing_else() {
     let settings = settings(WITH_APP);
-    let mut facts = complete(&settings);
-    facts.app_input = Some("b".into());
-    assert_eq!(ids(&plan(&settings, &facts)), ["install", "app", "routes"]);
+    let plan = try_plan(&settings, &complete(&settings), "b", false).unwrap();
+    assert_eq!(ids(&plan), ["install", "app", "routes"]);
 }
 
 #[test]
@@ -249,7 +280,46 @@ fn with_source_packages_an_image_from_elsewhere_does_not_do() {
     let settings = settings("name: hello\nsource: packages\n");
     let mut facts = nothing();
     facts.catalogue.get_mut("node").unwrap().as_mut().unwrap().labels.clear();
-    let error = up(&settings, &Catalogue::built_in(), &facts, false).unwrap_err();
+    let error = try_plan(&settings, &facts, "a", false).unwrap_err();
     assert_eq!(error.hints(), ["images/build node"]);
     assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("images/build").is_file());
+}
+
+#[test]
+fn an_addon_that_was_turned_off_is_removed_and_definitions_stay() {
+    let settings = settings(WITH_APP);
+    let mut facts = complete(&settings);
+    let record = facts.record.as_mut().unwrap();
+    record.addons.insert("redis".into(), AddonStamp::default());
+    record.addons.insert("crds".into(), AddonStamp::default());
+    assert_eq!(ids(&plan(&settings, &facts)), ["remove redis"]);
+}
+
+#[test]
+fn an_addon_whose_installation_was_cut_off_is_installed_again() {
+    let settings = settings(WITH_APP);
+    let mut facts = complete(&settings);
+    facts.record.as_mut().unwrap().addons.get_mut("cert-manager").unwrap().hash.clear();
+    let plan = plan(&settings, &facts);
+    assert_eq!(ids(&plan), ["load addons", "cert-manager"]);
+    assert!(matches!(plan.steps[1].action, Action::InstallAddon { apply: true, .. }));
+}
+
+#[test]
+fn an_addon_that_is_not_ready_is_waited_for_without_a_write() {
+    let settings = settings(WITH_APP);
+    let mut facts = complete(&settings);
+    inside(&mut facts).ready_workloads.remove("cert-manager/cert-manager-webhook");
+    let plan = plan(&settings, &facts);
+    assert_eq!(ids(&plan), ["cert-manager"]);
+    assert!(matches!(plan.steps[0].action, Action::InstallAddon { apply: false, .. }));
+}
+
+#[test]
+fn what_pods_need_from_their_first_moment_is_ready_before_the_chart() {
+    let settings =
+        settings("name: hello\napp: {chart: {path: .}}\naddons: {redis: true, postgres: true}\n");
+    let plan = plan(&settings, &nothing());
+    let install = plan.steps.iter().find(|step| step.id == "install").unwrap();
+    assert_eq!(install.needs, ["api", "app-config", "redis", "postgres"]);
 }

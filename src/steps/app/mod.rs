@@ -5,6 +5,7 @@
 pub(super) mod blame;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
@@ -16,7 +17,6 @@ use kube::runtime::watcher;
 use serde_json::json;
 
 use super::Cx;
-use super::ingress::owned;
 use crate::app::cause::{self, Limits};
 use crate::app::{Parts, Route, Workload, settle};
 use crate::error::{Context, Error, Kind, Result};
@@ -75,11 +75,13 @@ impl Cx<'_> {
             Error::new(Kind::Unexpected, "a chart was installed that was not rendered")
         })?;
         let stamp = AppStamp {
-            input: self.facts()?.app_input.clone().unwrap_or_default(),
+            input: self.app_input.clone().unwrap_or_default(),
             release: app.release.clone(),
             namespace: app.namespace.clone(),
             workloads: rendered.workloads.clone(),
             routes: rendered.routes.clone(),
+            kinds: rendered.kinds.clone(),
+            brought: rendered.brought.clone(),
         };
         self.change_record(|record| record.app = Some(stamp))?;
         Ok(format!("{} workload(s)", rendered.workloads.len()))
@@ -249,7 +251,7 @@ impl Leaving {
 }
 
 /// The watches of one namespace.
-struct Watches {
+pub(super) struct Watches {
     deployments: Store<Deployment>,
     stateful_sets: Store<StatefulSet>,
     daemon_sets: Store<DaemonSet>,
@@ -259,7 +261,11 @@ struct Watches {
 }
 
 impl Watches {
-    fn start(cluster: &Cluster, namespace: &str, changes: &mut Vec<Changes<'static>>) -> Self {
+    pub(super) fn start(
+        cluster: &Cluster,
+        namespace: &str,
+        changes: &mut Vec<Changes<'static>>,
+    ) -> Self {
         let config = watcher::Config::default;
         let (deployments, one) = ready::watch(cluster.namespaced(namespace), config());
         let (stateful_sets, two) = ready::watch(cluster.namespaced(namespace), config());
@@ -272,7 +278,7 @@ impl Watches {
     }
 
     /// What is there now.
-    fn parts(&self) -> Parts {
+    pub(super) fn parts(&self) -> Parts {
         Parts {
             deployments: owned(self.deployments.state()),
             stateful_sets: owned(self.stateful_sets.state()),
@@ -282,4 +288,9 @@ impl Watches {
             events: owned(self.events.state()),
         }
     }
+}
+
+/// The objects of a store as a list.
+fn owned<K: Clone>(state: Vec<Arc<K>>) -> Vec<K> {
+    state.into_iter().map(Arc::unwrap_or_clone).collect()
 }

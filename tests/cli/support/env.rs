@@ -108,7 +108,9 @@ impl TestEnv {
         symlink(env!("CARGO_BIN_EXE_fake-helm"), bin.join("helm")).expect("a link can be made");
         let engine = Engine::start(&dir.path().join("docker.sock"));
         engine.add_image("docker.io/kindest/node:v1.34.3", "amd64");
-        engine.add_image("registry.k8s.io/ingress-nginx/controller:v1.11.0", "amd64");
+        for image in sandbox::catalogue::Catalogue::built_in().images.values() {
+            engine.add_image(&image.reference, "amd64");
+        }
         let path = |name: &str| dir.path().join(name).display().to_string();
         let variables = [
             ("HOME", path("home")),

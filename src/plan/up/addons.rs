@@ -1,0 +1,111 @@
+//! The addons' part of the plan of `up`.
+//!
+//! Owns which addons are installed, waited for, kept or removed. Pure.
+
+use std::collections::BTreeSet;
+
+use super::provide;
+use crate::addons::{Addon, crds};
+use crate::catalogue::Catalogue;
+use crate::error::Result;
+use crate::plan::facts::{Facts, Inside};
+use crate::plan::{Action, Plan};
+use crate::settings::Settings;
+
+/// What is to be done about the addons.
+pub(super) struct AddonPlan<'a> {
+    /// Each addon that is on, and what to do about it.
+    addons: Vec<(&'a Addon, Todo)>,
+    /// Addons that were turned off.
+    gone: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Todo {
+    Install,
+    Wait,
+    Keep,
+}
+
+impl<'a> AddonPlan<'a> {
+    pub(super) fn new(facts: &Facts, addons: &'a [Addon], inside: &Inside, fresh: bool) -> Self {
+        let installed = facts.record.as_ref().filter(|_| !fresh).map(|record| &record.addons);
+        let todo = |addon: &Addon| {
+            let stamp = installed.and_then(|all| all.get(addon.name));
+            let is_ready = addon.workloads().iter().all(|workload| {
+                let name = format!("{}/{}", workload.namespace, workload.name);
+                inside.ready_workloads.contains(&name)
+            });
+            match stamp {
+                Some(stamp) if stamp.hash == addon.hash() && is_ready => Todo::Keep,
+                Some(stamp) if stamp.hash == addon.hash() => Todo::Wait,
+                _ => Todo::Install,
+            }
+        };
+        let names: BTreeSet<&str> = addons.iter().map(|addon| addon.name).collect();
+        // Definitions stay: what the app keeps in their resources would go with them.
+        let gone = installed.into_iter().flat_map(|all| all.keys());
+        let gone = gone.filter(|name| !names.contains(name.as_str()) && *name != crds::NAME);
+        Self {
+            addons: addons.iter().map(|addon| (addon, todo(addon))).collect(),
+            gone: gone.cloned().collect(),
+        }
+    }
+
+    /// Makes sure that the engine gets the images of what is to be installed.
+    pub(super) fn provide(
+        &self,
+        settings: &Settings,
+        catalogue: &Catalogue,
+        facts: &Facts,
+        plan: &mut Plan,
+    ) -> Result<()> {
+        for (addon, todo) in &self.addons {
+            let images = addon.images.iter().filter(|_| *todo == Todo::Install);
+            for name in images.filter_map(|image| image.catalogue.as_deref()) {
+                provide(settings, catalogue, facts, name, plan)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the steps.
+    pub(super) fn add(&self, plan: &mut Plan) {
+        for name in &self.gone {
+            let step = format!("remove {name}");
+            plan.add(&step, step.clone(), &["api"], Action::RemoveAddon(name.clone()));
+        }
+        let install = self.addons.iter().filter(|(_, todo)| *todo == Todo::Install);
+        let references: BTreeSet<String> =
+            install.flat_map(|(addon, _)| &addon.images).map(|i| i.reference.clone()).collect();
+        if !references.is_empty() {
+            let pulls: Vec<String> = plan.steps.iter().map(|step| step.id.clone()).collect();
+            let mut needs: Vec<&str> =
+                pulls.iter().map(String::as_str).filter(|id| id.starts_with("image ")).collect();
+            needs.extend(["network", "start"]);
+            let title = format!("bring {} addon image(s) to the node", references.len());
+            let load = Action::LoadAddonImages(references.into_iter().collect());
+            plan.add("load addons", title, &needs, load);
+        }
+        for (addon, todo) in &self.addons {
+            let name = addon.name;
+            let apply = *todo == Todo::Install;
+            let verb = match todo {
+                Todo::Keep => {
+                    plan.keep(name);
+                    continue;
+                }
+                Todo::Install => "install",
+                Todo::Wait => "wait for",
+            };
+            let mut needs = vec!["api"];
+            // Not before its images: a pod that finds none waits ten seconds and more to look
+            // again.
+            if !addon.images.is_empty() {
+                needs.push("load addons");
+            }
+            let action = Action::InstallAddon { name: name.to_owned(), apply };
+            plan.add(name, format!("{verb} {name}"), &needs, action);
+        }
+    }
+}
