@@ -30,7 +30,7 @@ pub struct Global {
     /// The sandbox.yaml to use [default: looked for here and in the parent folders]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Which cloud to answer like: `minimal` or `eks`
+    /// Which cloud to answer like: `minimal`, `eks`, `doks` or `k3s-ec2`
     #[arg(long, global = true)]
     pub profile: Option<String>,
     /// Where third-party images come from: `auto`, `registry` or `packages`

@@ -17,6 +17,7 @@ use crate::app::cause::{self, Limits};
 use crate::error::{Context, Kind, Result};
 use crate::owner;
 use crate::plan::facts::{Api, Facts, ImageFact, Inside};
+use crate::profile::{Labels, Profile};
 use crate::settings::file::{AppImage, Build};
 use crate::settings::{App, HTTP_PORT, HTTPS_PORT, Settings};
 use crate::state::{AppStamp, Place, Ports, Record};
@@ -56,7 +57,7 @@ pub async fn observe(world: &World, settings: &Settings, place: &Place) -> Resul
         nodes.iter().filter(|node| ours && node.state == NodeState::Running).collect();
     let node_images = node_images(&docker, &running);
     let known = record.as_ref().filter(|_| !running.is_empty());
-    let inside = look_inside(place, known, settings.app.as_ref());
+    let inside = look_inside(place, known, settings);
     let (catalogue, images, node_images, (api, inside)) =
         tokio::join!(catalogue, images, node_images, inside);
     let images = images?;
@@ -134,7 +135,7 @@ async fn node_images(
 async fn look_inside(
     place: &Place,
     record: Option<&Record>,
-    app: Option<&App>,
+    settings: &Settings,
 ) -> (Api, Option<(Inside, Vec<Pod>)>) {
     let Some(record) = record else { return (Api::Silent, None) };
     let Ok(cluster) = Cluster::open(&place.kubeconfig()).await else { return (Api::Silent, None) };
@@ -151,20 +152,20 @@ async fn look_inside(
         Some(_) => {}
         None => return (Api::Silent, None),
     }
-    (Api::Ours, read_inside(&cluster, record, app).await.ok())
+    (Api::Ours, read_inside(&cluster, record, settings).await.ok())
 }
 
 async fn read_inside(
     cluster: &Cluster,
     record: &Record,
-    wanted: Option<&App>,
+    settings: &Settings,
 ) -> Result<(Inside, Vec<Pod>)> {
     let failed = || "cannot read the cluster".to_owned();
     let all = ListParams::default();
     let nodes = async { cluster.all::<Node>().list(&all).await.context(Kind::Cluster, failed) };
     let release = async {
         // By the settings, as a first installation that was cut off is not in the record.
-        match wanted {
+        match &settings.app {
             Some(app) => release(cluster, app).await,
             None => Ok((None, false)),
         }
@@ -177,8 +178,10 @@ async fn read_inside(
     };
     let (nodes, ready_workloads, (release, deployed_once), (app_ready, pods)) =
         tokio::try_join!(nodes, ready_workloads(cluster), release, app)?;
+    let name = settings.name.value.cluster();
     let inside = Inside {
-        nodes_ready: nodes.items.iter().all(node_is_ready),
+        nodes_ready: nodes.items.iter().all(node_is_ready)
+            && missing_labels(&settings.profile.value, &name, &nodes.items).is_empty(),
         ready_workloads,
         release,
         release_deployed_once: deployed_once,
@@ -222,6 +225,19 @@ async fn ready_workloads(cluster: &Cluster) -> Result<BTreeSet<String>> {
 pub fn node_is_ready(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
     conditions.is_some_and(|list| list.iter().any(|c| c.type_ == "Ready" && c.status == "True"))
+}
+
+/// Labels that nodes of a profile lack although the API would take them, by the node's name.
+#[must_use]
+pub fn missing_labels(profile: &Profile, cluster: &str, nodes: &[Node]) -> Vec<(String, Labels)> {
+    let wanted = profile.api_labels().into_iter().filter_map(|(suffix, mut labels)| {
+        let name = format!("{cluster}-{suffix}");
+        let node = nodes.iter().find(|node| node.metadata.name.as_ref() == Some(&name))?;
+        let has = node.metadata.labels.clone().unwrap_or_default();
+        labels.retain(|key, value| has.get(key) != Some(value));
+        (!labels.is_empty()).then_some((name, labels))
+    });
+    wanted.collect()
 }
 
 /// How many of these nodes are ready.

@@ -13,6 +13,7 @@ pub mod manifest;
 mod metrics_server;
 mod postgres;
 mod redis;
+pub mod storage;
 #[cfg(test)]
 mod tests;
 pub mod values;
@@ -179,6 +180,7 @@ pub fn all(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Result<Vec<Add
         metrics_server::addon(inputs),
         redis::addon(inputs, credentials)?,
         postgres::addon(inputs, credentials)?,
+        storage::addon(inputs),
         crds::addon(inputs),
     ]
     .into_iter()

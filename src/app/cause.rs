@@ -8,6 +8,7 @@ mod crash;
 mod image;
 mod pod;
 mod seen;
+mod volume;
 mod workload;
 
 use std::time::Duration;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::storage::v1::StorageClass;
 
 /// What the cluster says about the app at one moment.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +34,10 @@ pub struct Snapshot<'a> {
     pub pods: &'a [Pod],
     /// The events of the app's namespaces.
     pub events: &'a [Event],
+    /// The claims for volumes of the app's namespaces.
+    pub claims: &'a [PersistentVolumeClaim],
+    /// The cluster's storage classes.
+    pub classes: &'a [StorageClass],
     /// Whether every node has joined and is ready.
     pub nodes_ready: bool,
 }
@@ -97,7 +103,7 @@ pub enum CauseKind {
     Admission,
     /// The container cannot be made: a missing Secret or ConfigMap, a command that is not there.
     Config,
-    /// A volume cannot be attached or mounted.
+    /// A volume cannot be made, attached or mounted.
     Volume,
     /// The image cannot be had.
     Image,

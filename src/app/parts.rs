@@ -4,7 +4,8 @@
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::ListParams;
 use kube::{Api, Resource};
 
@@ -28,10 +29,14 @@ pub struct Parts {
     pub pods: Vec<Pod>,
     /// Events.
     pub events: Vec<Event>,
+    /// Claims for volumes.
+    pub claims: Vec<PersistentVolumeClaim>,
+    /// Storage classes, which belong to no namespace.
+    pub classes: Vec<StorageClass>,
 }
 
 impl Parts {
-    /// Reads one namespace once, without its events.
+    /// Reads one namespace once, without what only tells why it is not ready.
     ///
     /// # Errors
     /// [`Kind::Cluster`] when the API server does not answer.
@@ -43,7 +48,7 @@ impl Parts {
             list(cluster.namespaced(namespace)),
             list(cluster.namespaced(namespace)),
         )?;
-        Ok(Self { deployments, stateful_sets, daemon_sets, jobs, pods, events: Vec::new() })
+        Ok(Self { deployments, stateful_sets, daemon_sets, jobs, pods, ..Self::default() })
     }
 
     /// Adds the parts of another namespace.
@@ -54,6 +59,8 @@ impl Parts {
         self.jobs.extend(other.jobs);
         self.pods.extend(other.pods);
         self.events.extend(other.events);
+        self.claims.extend(other.claims);
+        self.classes.extend(other.classes);
     }
 
     /// Drops the workloads that are not the app's; pods stay, as who owns one is told by labels.
@@ -80,6 +87,8 @@ impl Parts {
             jobs: &self.jobs,
             pods: &self.pods,
             events: &self.events,
+            claims: &self.claims,
+            classes: &self.classes,
             nodes_ready,
         }
     }

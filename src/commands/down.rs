@@ -129,7 +129,8 @@ async fn look(docker: &Docker, place: &Place) -> Result<(Present, Option<Record>
     let (network, nodes) = tokio::try_join!(docker.network(&network), docker.nodes(&cluster))?;
     let state = place.root().display().to_string();
     let owner = owner::of(name, &state, record.as_ref(), network.as_ref(), &nodes);
-    Ok((Present { owner, nodes, network, state: place.dir().exists() }, record))
+    let (volumes, state) = (place.volumes().exists(), place.dir().exists());
+    Ok((Present { owner, nodes, network, volumes, state }, record))
 }
 
 /// What was removed, for the inventory.

@@ -15,6 +15,7 @@ use crate::checks::{self, CheckResult, Service, Target};
 use crate::desired::connections;
 use crate::diagnostics;
 use crate::error::{Context, Error, Kind, Result};
+use crate::profile::{Profile, StorageClass};
 use crate::report::event::Event;
 use crate::settings::Settings;
 use crate::settings::checks::Check;
@@ -69,7 +70,7 @@ fn all(settings: &Settings, built_in: &BuiltIn) -> Vec<Check> {
 
 /// What there is to check by itself. Volumes only when the app has some, as that takes seconds.
 fn built_in(settings: &Settings, record: Option<&Record>) -> BuiltIn {
-    let addons = &settings.addons;
+    let (addons, profile) = (&settings.addons, &settings.profile.value);
     let is_on =
         |name: &str, on: bool| on && record.is_none_or(|record| record.addons.contains_key(name));
     let app = record.and_then(|record| record.app.as_ref());
@@ -83,10 +84,22 @@ fn built_in(settings: &Settings, record: Option<&Record>) -> BuiltIn {
         redis: is_on("redis", addons.redis.options().is_some()),
         postgres: is_on("postgres", addons.postgres.options().is_some()),
         metrics_server: is_on("metrics-server", addons.metrics_server.options().is_some()),
-        storage_classes: Vec::new(),
-        default_class: has_volumes,
+        storage_classes: if has_volumes { one_of_each(profile) } else { Vec::new() },
+        default_class: has_volumes
+            && (profile.storage_classes.is_empty()
+                || profile.storage_classes.iter().any(|class| class.default)),
         hosts_with_tls: hosts.into_iter().collect(),
     }
+}
+
+/// One storage class of each provisioner that is not the default one, which is checked anyway.
+fn one_of_each(profile: &Profile) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let classes = profile.storage_classes.iter();
+    let mut known: Vec<&StorageClass> = classes.collect();
+    known.sort_by_key(|class| !class.default);
+    known.retain(|class| seen.insert(&class.provisioner));
+    known.into_iter().filter(|class| !class.default).map(|class| class.name.clone()).collect()
 }
 
 /// What checks are made against.

@@ -17,6 +17,8 @@ pub struct Present {
     pub nodes: Vec<NodeInfo>,
     /// The network.
     pub network: Option<NetworkInfo>,
+    /// Whether there is a folder with volumes.
+    pub volumes: bool,
     /// Whether there is a state folder.
     pub state: bool,
 }
@@ -46,9 +48,13 @@ pub fn down(name: &Name, present: &Present) -> Result<Plan> {
     if present.network.is_some() {
         plan.add("network", "remove the network", &["nodes"], Action::RemoveNetwork);
     }
+    if present.volumes {
+        // Once no node can write to it.
+        plan.add("volumes", "remove what pods stored", &["nodes"], Action::RemoveVolumes);
+    }
     if present.state || present.owner == Owner::Us {
         plan.add("images", "remove old builds", &["nodes"], Action::RemoveOldBuilds);
-        let needs = ["nodes", "network", "images"];
+        let needs = ["nodes", "network", "volumes", "images"];
         plan.add("state", "remove the record and the kubeconfig", &needs, Action::RemoveState);
     }
     Ok(plan)
@@ -68,6 +74,7 @@ mod tests {
             owner: Owner::Foreign("x".into()),
             nodes: vec![],
             network: None,
+            volumes: false,
             state: true,
         };
         assert_eq!(down(&name(), &present).unwrap_err().kind(), Kind::Refused);
@@ -75,7 +82,13 @@ mod tests {
 
     #[test]
     fn nothing_there_is_nothing_to_do() {
-        let present = Present { owner: Owner::Nobody, nodes: vec![], network: None, state: false };
+        let present = Present {
+            owner: Owner::Nobody,
+            nodes: vec![],
+            network: None,
+            volumes: false,
+            state: false,
+        };
         assert!(down(&name(), &present).unwrap().steps.is_empty());
     }
 
@@ -87,10 +100,15 @@ mod tests {
             labels: std::collections::HashMap::default(),
             containers: vec![],
         };
-        let present =
-            Present { owner: Owner::Us, nodes: vec![], network: Some(network), state: true };
+        let present = Present {
+            owner: Owner::Us,
+            nodes: vec![],
+            network: Some(network),
+            volumes: true,
+            state: true,
+        };
         let plan = down(&name(), &present).unwrap();
         assert_eq!(plan.steps.last().unwrap().id, "state");
-        assert_eq!(plan.steps.last().unwrap().needs, ["network", "images"]);
+        assert_eq!(plan.steps.last().unwrap().needs, ["network", "volumes", "images"]);
     }
 }

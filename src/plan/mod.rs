@@ -80,6 +80,8 @@ pub enum Action {
     RoutesAnswer,
     /// Remove nodes with their volumes.
     RemoveNodes,
+    /// Remove the folder with the volumes of all nodes.
+    RemoveVolumes,
     /// Remove the network.
     RemoveNetwork,
     /// Remove images that lost their name by being built again.

@@ -9,6 +9,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use crate::addons::Addon;
+use crate::app::VOLUME_CLAIM;
 
 use crate::catalogue::{Catalogue, RECIPE_LABEL, Source};
 use crate::error::{Error, Kind, Result};
@@ -350,6 +351,9 @@ fn app(
     let mut needs: Vec<&str> = loads.iter().map(String::as_str).collect();
     needs.push("api");
     needs.extend(NEEDED_BY_PODS);
+    if wanted.kinds.contains(VOLUME_CLAIM) {
+        needs.push("storage");
+    }
     if wanted.kinds.iter().any(|kind| kind.starts_with("cert-manager.io/")) {
         needs.push("cert-manager");
     }

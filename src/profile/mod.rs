@@ -2,17 +2,26 @@
 //!
 //! Owns the embedded `profiles/*.yaml` and their types. Must not touch the disk.
 
+mod storage;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub use storage::{BindingMode, LOCAL_PATH, ReclaimPolicy, StorageClass};
+
 /// All profiles, by name.
-const EMBEDDED: [(&str, &str); 2] = [
+const EMBEDDED: [(&str, &str); 4] = [
+    ("doks", include_str!("../../profiles/doks.yaml")),
     ("eks", include_str!("../../profiles/eks.yaml")),
+    ("k3s-ec2", include_str!("../../profiles/k3s-ec2.yaml")),
     ("minimal", include_str!("../../profiles/minimal.yaml")),
 ];
 
-/// Which cloud to answer like: nodes, labels, taints and zones.
+/// Labels by key.
+pub type Labels = BTreeMap<String, String>;
+
+/// Which cloud to answer like: nodes, labels, taints, zones and storage classes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Profile {
@@ -21,9 +30,29 @@ pub struct Profile {
     pub name: String,
     /// What it is, in one sentence.
     pub description: String,
+    /// The control plane, where it is a node that the app sees.
+    #[serde(default)]
+    pub control_plane: ControlPlane,
     /// Nodes beside the control plane; none = the control plane takes all pods.
     #[serde(default)]
     pub node_pools: Vec<NodePool>,
+    /// Its storage classes; none = kind's own `standard` is the default one.
+    #[serde(default)]
+    pub storage_classes: Vec<StorageClass>,
+}
+
+/// What the control plane of a profile is like beside what kind makes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ControlPlane {
+    /// Labels that it registers with.
+    #[serde(default)]
+    pub labels: Labels,
+    /// Labels that are set through the API.
+    #[serde(default)]
+    pub api_labels: Labels,
+    /// `spec.providerID`; kind's own when there is none.
+    pub provider_id: Option<String>,
 }
 
 /// Nodes of one make (EKS: node group, DOKS: node pool).
@@ -32,14 +61,23 @@ pub struct Profile {
 pub struct NodePool {
     /// Its name.
     pub name: String,
-    /// Zones, one node in each.
-    pub zones: Vec<String>,
-    /// Labels of each node; `${zone}` and `${region}` stand for the node's own.
+    /// One entry for each node: what differs from node to node. `${zone}` in a label or in the
+    /// provider id stands for the node's own `zone`, and so on.
+    pub nodes: Vec<Labels>,
+    /// Labels that each node registers with. The kubelet refuses names below `kubernetes.io` and
+    /// `k8s.io` that it does not know.
     #[serde(default)]
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
+    /// Labels that the kubelet would refuse; they are set through the API.
+    #[serde(default)]
+    pub api_labels: Labels,
     /// Taints of each node, such as `pool=gpu:NoSchedule`.
     #[serde(default)]
     pub taints: Vec<String>,
+    /// How many pods each node takes; the kubelet's 110 when there is none.
+    pub max_pods: Option<u32>,
+    /// `spec.providerID` of each node; kind's own when there is none.
+    pub provider_id: Option<String>,
 }
 
 /// One worker node of a profile.
@@ -47,12 +85,16 @@ pub struct NodePool {
 pub struct Worker {
     /// The pool it belongs to.
     pub pool: String,
-    /// Its zone.
-    pub zone: String,
-    /// All its labels.
-    pub labels: BTreeMap<String, String>,
+    /// Labels that it registers with.
+    pub labels: Labels,
+    /// Labels that are set through the API.
+    pub api_labels: Labels,
     /// Its taints, as `key=value:Effect`.
     pub taints: Vec<String>,
+    /// How many pods it takes.
+    pub max_pods: Option<u32>,
+    /// Its provider id.
+    pub provider_id: Option<String>,
 }
 
 impl Profile {
@@ -85,55 +127,59 @@ impl Profile {
     /// The worker nodes in order.
     #[must_use]
     pub fn workers(&self) -> Vec<Worker> {
-        let nodes = self.node_pools.iter().flat_map(|pool| {
-            pool.zones.iter().map(move |zone| Worker {
-                pool: pool.name.clone(),
-                zone: zone.clone(),
-                labels: pool
-                    .labels
-                    .iter()
-                    .map(|(key, value)| (key.clone(), fill(value, zone)))
-                    .collect(),
-                taints: pool.taints.clone(),
-            })
+        let of_pool = |pool: &NodePool| -> Vec<Worker> {
+            pool.nodes.iter().map(|own| worker(pool, own)).collect()
+        };
+        self.node_pools.iter().flat_map(of_pool).collect()
+    }
+
+    /// Labels to set through the API, by the suffix of the node's name after the cluster's:
+    /// `control-plane`, `worker`, `worker2` and so on, as kind names them. Nodes without any are
+    /// left out.
+    #[must_use]
+    pub fn api_labels(&self) -> Vec<(String, Labels)> {
+        let first = ("control-plane".to_owned(), self.control_plane.api_labels.clone());
+        let workers = self.workers().into_iter().enumerate().map(|(index, worker)| {
+            let number = if index == 0 { String::new() } else { (index + 1).to_string() };
+            (format!("worker{number}"), worker.api_labels)
         });
-        nodes.collect()
+        std::iter::once(first).chain(workers).filter(|(_, labels)| !labels.is_empty()).collect()
+    }
+
+    /// Names under which the volumes of its storage classes are provisioned, without kind's own.
+    #[must_use]
+    pub fn foreign_provisioners(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .storage_classes
+            .iter()
+            .map(|class| class.provisioner.as_str())
+            .filter(|name| *name != LOCAL_PATH)
+            .collect();
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 }
 
-/// A zone's region is the zone without its last letter (`us-east-1a`).
-fn fill(value: &str, zone: &str) -> String {
-    let region = zone.trim_end_matches(|c: char| c.is_ascii_lowercase());
-    value.replace("${zone}", zone).replace("${region}", region)
+fn worker(pool: &NodePool, own: &Labels) -> Worker {
+    let filled = |labels: &Labels| -> Labels {
+        labels.iter().map(|(key, value)| (key.clone(), fill(value, own))).collect()
+    };
+    Worker {
+        pool: pool.name.clone(),
+        labels: filled(&pool.labels),
+        api_labels: filled(&pool.api_labels),
+        taints: pool.taints.clone(),
+        max_pods: pool.max_pods,
+        provider_id: pool.provider_id.as_ref().map(|id| fill(id, own)),
+    }
+}
+
+/// Puts a node's own values in the places of their names.
+fn fill(text: &str, own: &Labels) -> String {
+    own.iter()
+        .fold(text.to_owned(), |text, (name, value)| text.replace(&format!("${{{name}}}"), value))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_embedded_profile_parses() {
-        for (name, _) in EMBEDDED {
-            assert!(!Profile::named(name).unwrap().description.is_empty());
-        }
-    }
-
-    #[test]
-    fn eks_has_one_worker_in_each_of_three_zones() {
-        let workers = Profile::named("eks").unwrap().workers();
-        let zones: Vec<_> = workers
-            .iter()
-            .map(|worker| {
-                assert_eq!(worker.labels["topology.kubernetes.io/zone"], worker.zone);
-                assert_eq!(worker.labels["topology.kubernetes.io/region"], "us-east-1");
-                worker.zone.as_str()
-            })
-            .collect();
-        assert_eq!(zones, ["us-east-1a", "us-east-1b", "us-east-1c"]);
-    }
-
-    #[test]
-    fn minimal_is_one_node_that_takes_all_pods() {
-        assert!(Profile::minimal().workers().is_empty());
-    }
-}
+mod tests;

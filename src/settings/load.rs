@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn every_yaml_block_of_the_documentation_is_a_valid_file() {
-        let blocks = ["settings", "images", "addons"]
+        let blocks = ["settings", "images", "addons", "profiles"]
             .map(|page| {
                 let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
                 std::fs::read_to_string(docs.join(format!("{page}.md"))).unwrap()

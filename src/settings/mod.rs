@@ -297,7 +297,7 @@ mod tests {
     fn an_unknown_profile_names_the_known_ones_and_where_it_was_set() {
         let error = resolve(&Flags::default(), &[("SANDBOX_PROFILE", "gke")], "").unwrap_err();
         assert_eq!(error.kind(), Kind::Settings);
-        insta::assert_snapshot!(error, @"environment SANDBOX_PROFILE: there is no profile `gke`; there are: eks, minimal");
+        insta::assert_snapshot!(error, @"environment SANDBOX_PROFILE: there is no profile `gke`; there are: doks, eks, k3s-ec2, minimal");
     }
 
     #[test]

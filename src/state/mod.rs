@@ -209,6 +209,42 @@ impl Place {
         self.dir().join("kubeconfig")
     }
 
+    /// The folder that all nodes keep their volumes in, for profiles that have one.
+    #[must_use]
+    pub fn volumes(&self) -> PathBuf {
+        self.dir().join("volumes")
+    }
+
+    /// Makes the folder for volumes; one that is there already is fine.
+    ///
+    /// # Errors
+    /// [`Kind::Machine`] when it cannot be made.
+    pub fn make_volumes(&self) -> Result<()> {
+        let folder = self.volumes();
+        make_private_dir(&self.dir())?;
+        fs::create_dir_all(&folder)
+            .context(Kind::Machine, || format!("cannot make the folder `{}`", folder.display()))
+    }
+
+    /// Removes the folder for volumes as far as the rights of this user go; `false` when what pods
+    /// wrote belongs to somebody else.
+    ///
+    /// # Errors
+    /// [`Kind::Leftovers`] when it cannot be removed for another reason.
+    pub fn remove_volumes(&self) -> Result<bool> {
+        use std::io::ErrorKind;
+        let folder = self.volumes();
+        match fs::remove_dir_all(&folder) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(false),
+            Err(error) => {
+                let message = format!("cannot remove `{}`", folder.display());
+                Err(Error::new(Kind::Leftovers, message).because(error))
+            }
+        }
+    }
+
     fn record_path(&self) -> PathBuf {
         self.dir().join("record.json")
     }

@@ -10,7 +10,8 @@ use kube::runtime::watcher;
 
 use super::Cx;
 use super::app::{Watches, blame};
-use crate::addons::{Addon, Probe};
+use super::storage::demote_kind_class;
+use crate::addons::{Addon, Probe, storage};
 use crate::app::Parts;
 use crate::app::cause::{self, Limits};
 use crate::error::{Error, Kind, Result};
@@ -84,7 +85,12 @@ impl Cx<'_> {
             let defined = wanted.map(|document| cluster.define(document.name, document.text));
             futures::future::try_join_all(defined).await?;
         }
-        cluster.apply_all(&addon.objects).await?;
+        if addon.name == storage::NAME {
+            cluster.apply_all(&self.storage_objects().await?).await?;
+            demote_kind_class(cluster).await?;
+        } else {
+            cluster.apply_all(&addon.objects).await?;
+        }
         Ok(before)
     }
 

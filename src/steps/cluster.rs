@@ -8,13 +8,14 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Node;
 use kube::config::Kubeconfig;
 use kube::runtime::watcher;
+use serde_json::json;
 
 use super::Cx;
 use crate::addons;
 use crate::error::{Context, Error, Kind, Result};
-use crate::observe::ready_nodes;
+use crate::observe::{missing_labels, ready_nodes};
 use crate::owner::{self, Owner};
-use crate::plan::kind_config::{config_hash, kind_config, node_count};
+use crate::plan::kind_config::{config_hash, kind_config, needs_volumes, node_count};
 use crate::report::event::StepEvents;
 use crate::state::{Phase, Ports, Record};
 use crate::tools::kind::{self, Clash};
@@ -72,6 +73,10 @@ impl Cx<'_> {
         })?;
         let image = &self.world.catalogue.image("node").reference;
         let name = &self.settings.name.value;
+        if needs_volumes(&self.settings.profile.value) {
+            // Before Docker does, who would make it root's.
+            self.place.make_volumes()?;
+        }
         let services = addons::host_ports(&self.settings.addons);
         let mut asked = vec![self.settings.http_port.value, self.settings.https_port.value];
         asked.extend(services.iter().map(|(_, _, asked)| *asked));
@@ -79,7 +84,8 @@ impl Cx<'_> {
         for attempt in 1.. {
             let (ports, services) =
                 self.with_record(|record| (record.ports, record.service_ports.clone()))?;
-            let config = kind_config(self.settings, image, ports, &services);
+            let volumes = self.place.volumes();
+            let config = kind_config(self.settings, image, ports, &services, &volumes);
             let progress = |title| events.progress(title);
             let created =
                 program.create(&config, &name.network(), &self.place.dir(), progress).await;
@@ -207,9 +213,26 @@ impl Cx<'_> {
             }
         };
         let progress = |text: &str| events.progress(text);
-        ready::until("the nodes", Kind::Cluster, NODES_DEADLINE, vec![changes], look, progress)
-            .await
-            .map(|count| format!("{count} ready"))
+        let what = "the nodes";
+        let count =
+            ready::until(what, Kind::Cluster, NODES_DEADLINE, vec![changes], look, progress)
+                .await?;
+        let state: Vec<Node> = nodes.state().iter().map(|node| Node::clone(node)).collect();
+        self.label_nodes(&cluster, &state).await?;
+        Ok(format!("{count} ready"))
+    }
+
+    /// Gives nodes the labels that their kubelets would refuse to register with. What is there
+    /// already is not written again.
+    async fn label_nodes(&self, cluster: &Cluster, nodes: &[Node]) -> Result<()> {
+        let name = self.settings.name.value.cluster();
+        let missing = missing_labels(&self.settings.profile.value, &name, nodes);
+        let api = cluster.all::<Node>();
+        let writes = missing.into_iter().map(|(node, labels)| {
+            let (api, patch) = (&api, json!({ "metadata": { "labels": labels } }));
+            async move { cluster.merge(api, &node, &patch).await }
+        });
+        futures::future::try_join_all(writes).await.map(|_| ())
     }
 
     /// Removes what an unfinished or unfit cluster left. Ownership was checked by the plan.
@@ -219,6 +242,7 @@ impl Cx<'_> {
         let nodes = self.docker.nodes(&cluster).await?;
         let removals = nodes.iter().map(|node| self.docker.remove_node(node));
         futures::future::try_join_all(removals).await?;
+        self.remove_volumes().await?;
         if let Some(network) = &facts.network {
             self.docker.remove_network(network).await?;
         }

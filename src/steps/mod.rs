@@ -7,6 +7,7 @@ mod addons;
 mod app;
 mod cluster;
 mod images;
+mod storage;
 mod teardown;
 
 use std::collections::BTreeSet;
@@ -174,6 +175,7 @@ impl Cx<'_> {
             Action::AppReady => self.app_ready(events).await,
             Action::RoutesAnswer => self.routes_answer(events).await,
             Action::RemoveNodes => self.remove_nodes().await,
+            Action::RemoveVolumes => self.remove_volumes().await,
             Action::RemoveNetwork => self.remove_network().await,
             Action::RemoveOldBuilds => self.remove_old_builds().await,
             Action::RemoveState => self.remove_state(),

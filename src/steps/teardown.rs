@@ -4,9 +4,9 @@
 
 use super::{Cx, Observed};
 use crate::error::{Error, Kind, Result};
-use crate::owner::NAME_LABEL;
+use crate::owner::{self, NAME_LABEL};
 use crate::state::{Phase, Place};
-use crate::tools::docker::Docker;
+use crate::tools::docker::{Cleaner, Docker};
 
 impl Cx<'_> {
     pub(super) async fn remove_nodes(&self) -> Result<String> {
@@ -24,6 +24,35 @@ impl Cx<'_> {
             Some(error) => Err(error),
             None => Ok(String::new()),
         }
+    }
+
+    /// Removes what pods stored. It belongs to whoever they ran as, so another user than root needs
+    /// the engine's help for it.
+    pub(super) async fn remove_volumes(&self) -> Result<String> {
+        let folder = self.place.volumes();
+        if !folder.exists() {
+            return Ok(String::new());
+        }
+        let name = &self.settings.name.value;
+        let state = self.place.root().display().to_string();
+        let instance = self.with_record(|record| record.instance.clone()).unwrap_or_default();
+        let cleaner = Cleaner {
+            name: format!("{}-cleaner", name.cluster()),
+            image: &self.world.catalogue.image("node").reference,
+            labels: owner::labels(name, &instance, &state),
+        };
+        // One that an earlier command left when it was killed.
+        self.docker.remove_cleaner(&cleaner).await?;
+        if self.place.remove_volumes()? {
+            return Ok(String::new());
+        }
+        let cure = format!("sudo rm -rf {}", folder.display());
+        self.docker.empty_folder(&cleaner, &folder).await.map_err(|error| error.hint(cure))?;
+        if self.place.remove_volumes()? {
+            return Ok("with the engine's help".to_owned());
+        }
+        let message = format!("`{}` cannot be removed", folder.display());
+        Err(Error::new(Kind::Leftovers, message))
     }
 
     pub(super) async fn remove_network(&self) -> Result<String> {

@@ -57,12 +57,25 @@ pub struct Node {
     /// Labels set by the kubelet.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Folders of the host that this node sees.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extra_mounts: Vec<Mount>,
     /// Ports of the host that lead to this node.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_port_mappings: Vec<PortMapping>,
     /// Patches of kubeadm's configuration for this node.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kubeadm_config_patches: Vec<String>,
+}
+
+/// A folder of the host that a node sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mount {
+    /// Folder on the host.
+    pub host_path: PathBuf,
+    /// Folder in the node.
+    pub container_path: &'static str,
 }
 
 /// A port of the host that leads to a node.

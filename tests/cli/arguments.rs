@@ -28,7 +28,7 @@ fn the_help_lists_commands_and_exit_codes() {
                                name]
           --config <FILE>      The sandbox.yaml to use [default: looked for here and in the parent
                                folders]
-          --profile <PROFILE>  Which cloud to answer like: `minimal` or `eks`
+          --profile <PROFILE>  Which cloud to answer like: `minimal`, `eks`, `doks` or `k3s-ec2`
           --images <SOURCE>    Where third-party images come from: `auto`, `registry` or `packages`
           --json               Print JSON lines on stdout instead of talk on stderr
       -q, --quiet              Say nothing but warnings and failures

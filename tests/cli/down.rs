@@ -67,6 +67,21 @@ fn nodes_go_first_and_the_record_goes_last() {
 }
 
 #[test]
+fn what_pods_stored_goes_once_no_node_can_write_to_it() {
+    let env = half_made();
+    let stored = env.state("hello").join("volumes/pvc-1_shop_data");
+    std::fs::create_dir_all(&stored).unwrap();
+    std::fs::write(stored.join("file"), "x").unwrap();
+    let told = env.sandbox(&["down"]).without_lines(BESIDE).to_string();
+    let at = |text: &str| told.find(text).unwrap_or_else(|| panic!("{text} is missing: {told}"));
+    assert!(at("✓ nodes") < at("… volumes: remove what pods stored"), "{told}");
+    assert!(at("✓ volumes") < at("… state"), "{told}");
+    assert_eq!(env.state_entries(), Vec::<String>::new());
+    // This user's own rights were enough.
+    assert!(env.engine.changes().iter().all(|call| !call.contains("cleaner")));
+}
+
+#[test]
 fn without_its_record_a_sandbox_is_still_removed() {
     let env = half_made();
     std::fs::remove_dir_all(env.state("hello")).unwrap();

@@ -37,6 +37,7 @@ fn the_app_is_planned_beside_the_cluster() {
     do    ingress-nginx: install ingress-nginx  (after api, load addons)
     do    cert-manager: install cert-manager  (after api, load addons)
     do    metrics-server: install metrics-server  (after api, load addons)
+    do    storage: install storage  (after api)
     do    app-config: install app-config  (after api)
     do    build hello:dev: build hello:dev
     do    load hello:dev: bring hello:dev to the nodes  (after build hello:dev, network)

@@ -169,7 +169,7 @@ fn an_invalid_name_on_the_command_line_is_wrong_usage() {
 fn an_unknown_profile_names_the_known_ones() {
     insta::assert_snapshot!(up("profile: gke\n"), @"
     --- stderr
-    error: $DIR/work/sandbox.yaml: there is no profile `gke`; there are: eks, minimal
+    error: $DIR/work/sandbox.yaml: there is no profile `gke`; there are: doks, eks, k3s-ec2, minimal
     --- exit code 3
     ");
 }

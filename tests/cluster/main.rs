@@ -13,4 +13,5 @@ mod failures;
 mod lifecycle;
 mod registry;
 mod side_by_side;
+mod storage;
 mod support;

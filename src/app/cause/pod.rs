@@ -1,6 +1,6 @@
 //! What keeps one pod from becoming ready, apart from its containers.
 //!
-//! Owns scheduling and volumes, and asks `container` about the rest.
+//! Owns scheduling and mounts, and asks `volume` about claims and `container` about the rest.
 
 use std::time::Duration;
 
@@ -8,12 +8,16 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod, PodCondition};
 
 use crate::app::cause::workload::{name, namespace};
-use crate::app::cause::{Cause, CauseKind, Finding, Scene, Symptom, container, one_line, seen};
+use crate::app::cause::{
+    Cause, CauseKind, Finding, Scene, Symptom, container, one_line, seen, volume,
+};
 
 /// How long a pod may find no node.
 const UNSCHEDULABLE: Duration = Duration::from_secs(3);
-/// How long a volume claim may take to be bound.
+/// How long a volume claim may take to be bound when nothing is known of it.
 const UNBOUND: Duration = Duration::from_secs(10);
+/// How long making a volume may take once somebody does.
+const BEING_MADE: Duration = Duration::from_secs(60);
 /// How long a mount may fail.
 const UNMOUNTED: Duration = Duration::from_secs(5);
 
@@ -60,7 +64,7 @@ pub(super) fn findings(pod: &Pod, owner: &str, scene: &Scene<'_>) -> Vec<Finding
         return Vec::new();
     }
     let about = About { pod, owner };
-    let mut found: Vec<Finding> = unschedulable(&about, scene).into_iter().collect();
+    let mut found = unscheduled(&about, scene);
     found.extend(unmounted(&about, scene));
     found.extend(container::findings(&about, scene));
     found
@@ -81,7 +85,20 @@ impl About<'_> {
     }
 }
 
-fn unschedulable(about: &About<'_>, scene: &Scene<'_>) -> Option<Finding> {
+/// What keeps a pod from being given a node: its claims, else what the scheduler says.
+fn unscheduled(about: &About<'_>, scene: &Scene<'_>) -> Vec<Finding> {
+    if about.pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some()) {
+        return Vec::new();
+    }
+    let unbound = match volume::verdict(about, scene) {
+        volume::Verdict::Wrong(finding) => return vec![*finding],
+        volume::Verdict::InProgress => BEING_MADE,
+        volume::Verdict::Fine => UNBOUND,
+    };
+    unschedulable(about, scene, unbound).into_iter().collect()
+}
+
+fn unschedulable(about: &About<'_>, scene: &Scene<'_>, unbound: Duration) -> Option<Finding> {
     let scheduled = condition(about.pod, "PodScheduled")?;
     if scheduled.status != "False" || scheduled.reason.as_deref() != Some("Unschedulable") {
         return None;
@@ -99,7 +116,7 @@ fn unschedulable(about: &About<'_>, scene: &Scene<'_>) -> Option<Finding> {
     if nodes_are_joining {
         return None;
     }
-    let lasts = if why.contains("unbound") { UNBOUND } else { UNSCHEDULABLE };
+    let lasts = if why.contains("unbound") { unbound } else { UNSCHEDULABLE };
     let summary = format!("no node takes the pod: {why}");
     let hints = scheduling_hints(why);
     let cause = about.cause(CauseKind::Unschedulable, summary, hints);

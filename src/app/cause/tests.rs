@@ -1,5 +1,7 @@
 //! One test a rule, and one for each alarm that must not be raised.
 
+mod volumes;
+
 use serde::de::DeserializeOwned;
 
 use super::*;
@@ -16,6 +18,8 @@ struct World {
     jobs: Vec<Job>,
     pods: Vec<Pod>,
     events: Vec<Event>,
+    claims: Vec<PersistentVolumeClaim>,
+    classes: Vec<StorageClass>,
     nodes_join: bool,
 }
 
@@ -34,6 +38,8 @@ impl World {
                 "kind: DaemonSet" => world.daemon_sets.push(parsed(yaml)),
                 "kind: Job" => world.jobs.push(parsed(yaml)),
                 "kind: Pod" => world.pods.push(parsed(yaml)),
+                "kind: PersistentVolumeClaim" => world.claims.push(parsed(yaml)),
+                "kind: StorageClass" => world.classes.push(parsed(yaml)),
                 "kind: Event" => world.events.push(parsed(yaml)),
                 other => panic!("unexpected {other}"),
             }
@@ -49,6 +55,8 @@ impl World {
             jobs: &self.jobs,
             pods: &self.pods,
             events: &self.events,
+            claims: &self.claims,
+            classes: &self.classes,
             nodes_ready: !self.nodes_join,
         };
         let limits = Limits { unready_after: Duration::from_secs(60) };

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Event, Node, Pod};
+use k8s_openapi::api::core::v1::{Event, Node, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::ListParams;
 use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
@@ -110,13 +111,15 @@ impl Cx<'_> {
         let watches: Vec<Watches> =
             namespaces.iter().map(|ns| Watches::start(&cluster, ns, &mut changes)).collect();
         let (nodes, joining) = ready::watch::<Node>(cluster.all(), watcher::Config::default());
-        changes.push(joining);
+        let (classes, new_class) =
+            ready::watch::<StorageClass>(cluster.all(), watcher::Config::default());
+        changes.extend([joining, new_class]);
         let wanted = node_count(&self.settings.profile.value);
         let limits = Limits { unready_after: app.unready_after };
         let mut persistence = blame::Persistence::default();
         let mut leaving = Leaving::default();
         let look = || {
-            let mut seen = Parts::default();
+            let mut seen = Parts { classes: owned(classes.state()), ..Parts::default() };
             for watch in &watches {
                 seen.add(watch.parts());
             }
@@ -258,6 +261,7 @@ pub(super) struct Watches {
     jobs: Store<Job>,
     pods: Store<Pod>,
     events: Store<Event>,
+    claims: Store<PersistentVolumeClaim>,
 }
 
 impl Watches {
@@ -273,8 +277,9 @@ impl Watches {
         let (jobs, four) = ready::watch(cluster.namespaced(namespace), config());
         let (pods, five) = ready::watch(cluster.namespaced(namespace), config());
         let (events, six) = ready::watch(cluster.namespaced(namespace), config());
-        changes.extend([one, two, three, four, five, six]);
-        Self { deployments, stateful_sets, daemon_sets, jobs, pods, events }
+        let (claims, seven) = ready::watch(cluster.namespaced(namespace), config());
+        changes.extend([one, two, three, four, five, six, seven]);
+        Self { deployments, stateful_sets, daemon_sets, jobs, pods, events, claims }
     }
 
     /// What is there now.
@@ -286,6 +291,8 @@ impl Watches {
             jobs: owned(self.jobs.state()),
             pods: owned(self.pods.state()),
             events: owned(self.events.state()),
+            claims: owned(self.claims.state()),
+            classes: Vec::new(),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The Docker engine: the one client, and what is true of every call.
 //!
-//! Owns the connection, deadlines and the wording of failures; images, builds and nodes have a
-//! file each. Must not decide what belongs to a sandbox.
+//! Owns the connection, deadlines and the wording of failures; images, builds, nodes and the
+//! cleaner have a file each. Must not decide what belongs to a sandbox.
 
 mod build;
+mod cleaner;
 mod images;
 mod nodes;
 
@@ -15,6 +16,7 @@ use crate::env::Env;
 use crate::error::{Error, Kind, Result};
 
 pub use build::BuildRequest;
+pub use cleaner::Cleaner;
 pub use images::{ImageInfo, Pull, split_tag};
 pub use nodes::{NetworkInfo, NodeInfo, NodeState, PublishedPort};
 
