@@ -114,10 +114,11 @@ with_lock() {
   "$@"
 }
 
-# install_debian_package NAME: for tools that come in a package of their own name.
+# install_debian_package NAME [PROGRAM]: the package that has a program, which is
+# called as the package unless it is named.
 install_debian_package() {
-  command -v "$1" >/dev/null && return
-  [[ -f /etc/debian_version && $EUID -eq 0 ]] || die "$1 is not on PATH" "install $1"
+  command -v "${2:-$1}" >/dev/null && return
+  [[ -f /etc/debian_version && $EUID -eq 0 ]] || die "${2:-$1} is not on PATH" "install $1"
   apt-get update -qq && apt-get install -y -qq --no-install-recommends "$1" >/dev/null
 }
 

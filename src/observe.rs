@@ -30,7 +30,7 @@ use crate::world::World;
 const API_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Limits for a look that only asks whether all is ready.
-const NO_PATIENCE: Limits = Limits { unready_after: Duration::ZERO };
+const NO_PATIENCE: Limits = Limits { unready_after: Duration::ZERO, not_before: None };
 
 /// Looks at everything that `up` depends on.
 ///
@@ -204,13 +204,17 @@ async fn ready_workloads(cluster: &Cluster) -> Result<BTreeSet<String>> {
         let namespace = meta.namespace.as_deref().unwrap_or_default();
         format!("{namespace}/{}", meta.name.as_deref().unwrap_or_default())
     };
+    // Scaled to nothing by somebody, all of its pods are ready.
+    let is_wanted = |replicas: Option<i32>| replicas != Some(0);
     let deployments = deployments
         .items
         .into_iter()
+        .filter(|one| is_wanted(one.spec.as_ref().and_then(|spec| spec.replicas)))
         .map(|one| (name(&one.metadata), Parts { deployments: vec![one], ..Parts::default() }));
     let stateful_sets = stateful_sets
         .items
         .into_iter()
+        .filter(|one| is_wanted(one.spec.as_ref().and_then(|spec| spec.replicas)))
         .map(|one| (name(&one.metadata), Parts { stateful_sets: vec![one], ..Parts::default() }));
     let is_ready = |parts: &Parts| {
         let state = cause::judge(&parts.snapshot(true), &NO_PATIENCE, jiff::Timestamp::now());

@@ -47,6 +47,8 @@ pub struct Snapshot<'a> {
 pub struct Limits {
     /// How long a running container may be unready, beyond the delays its probes ask for.
     pub unready_after: Duration,
+    /// Counted from here at the earliest: what the container needs was not there before.
+    pub not_before: Option<Timestamp>,
 }
 
 /// How the app is doing.

@@ -52,6 +52,8 @@ pub(super) fn run(world: &World, settings: &Settings, options: &Options) -> Resu
     if !options.cluster {
         variables.push(("KUBECONFIG", place.kubeconfig().display().to_string()));
         variables.push(("SANDBOX_CA", place.ca_certificate().display().to_string()));
+        variables.push(("SANDBOX_HTTP_PORT", record.ports.http.to_string()));
+        variables.push(("SANDBOX_HTTPS_PORT", record.ports.https.to_string()));
     }
     variables.extend(facts.iter().filter_map(|fact| Some((fact.variable?, value(fact)?))));
     let text = variables.iter().map(|(key, text)| format!("export {key}={}\n", quoted(text)));

@@ -58,15 +58,15 @@ pub(super) async fn run(world: &World, settings: &Settings, options: &Options) -
         recreate: options.recreate,
     };
     let plan = plan::up::up(settings, &world.catalogue, &facts, &wanted)?;
+    for note in desired.notes.iter().chain(&unreachable(settings, &ports)) {
+        world.events.warn(note);
+    }
     if options.dry_run {
         let data = serde_json::to_value(&plan).unwrap_or_default();
         return Ok(Outcome { text: plan.shown(), data, bad_news: None });
     }
     preflight(world, settings, &facts, &plan)?;
     world.events.send(Event::Started { title: title(settings, &plan) });
-    for note in desired.notes.iter().chain(&unreachable(settings, &ports)) {
-        world.events.warn(note);
-    }
     let record = carry_out(world, settings, &place, &facts, &plan, Some(&desired)).await?;
     let text = outcome_text(settings, &record, &plan, since);
     let data = json!({

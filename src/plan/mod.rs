@@ -53,13 +53,8 @@ pub enum Action {
     ReachApi,
     /// Wait until all nodes are ready.
     NodesReady,
-    /// Install an addon, or only wait until it is ready.
-    InstallAddon {
-        /// Its name.
-        name: String,
-        /// Apply its objects first.
-        apply: bool,
-    },
+    /// Apply an addon's objects and wait until it is ready.
+    InstallAddon(String),
     /// Delete what an addon that was turned off consists of.
     RemoveAddon(String),
     /// Bring the addons' images to the node that carries addons.

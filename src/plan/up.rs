@@ -380,7 +380,9 @@ fn app(
         plan.add("restart", "restart what runs an old image", &needs, Action::RestartApp(all));
     }
     if install || restart || !inside.app_ready {
-        plan.add("app", "wait for the app", &["install", "restart", "api"], Action::AppReady);
+        let mut needs = needs;
+        needs.extend(["install", "restart"]);
+        plan.add("app", "wait for the app", &needs, Action::AppReady);
     }
     if settings.addons.ingress_nginx.options().is_some()
         && (plan.has("app") || plan.has("ingress-nginx"))

@@ -3,6 +3,7 @@
 //! Owns carrying out; what an addon consists of is in `crate::addons`.
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Node;
@@ -31,31 +32,25 @@ const PROBE_DEADLINE: Duration = Duration::from_secs(90);
 const PROBE_PAUSE: Duration = Duration::from_millis(50);
 
 impl Cx<'_> {
-    pub(super) async fn install_addon(
-        &self,
-        name: &str,
-        apply: bool,
-        events: &StepEvents,
-    ) -> Result<String> {
+    pub(super) async fn install_addon(&self, name: &str, events: &StepEvents) -> Result<String> {
         let addon = self.addons.iter().find(|addon| addon.name == name).ok_or_else(|| {
             Error::new(Kind::Unexpected, format!("there is no addon `{name}` to install"))
         })?;
         let cluster = self.cluster().await?;
-        let before =
-            if apply { self.apply_addon(&cluster, addon, events).await? } else { Vec::new() };
+        let before = self.apply_addon(&cluster, addon, events).await?;
         self.crash_point("amid", name);
         self.addon_ready(&cluster, addon, events).await?;
-        if apply {
-            cluster.apply_all(&addon.last).await?;
-            let now = references(addon);
-            for object in before.iter().filter(|object| !now.contains(object)) {
-                cluster.delete(object).await?;
-            }
-            let stamp = stamp(addon.hash(), now, addon);
-            self.change_record(|record| {
-                record.addons.insert(name.to_owned(), stamp);
-            })?;
+        cluster.apply_all(&addon.last).await?;
+        let now = references(addon);
+        for object in before.iter().filter(|object| !now.contains(object)) {
+            cluster.delete(object).await?;
         }
+        let stamp = stamp(addon.hash(), now, addon);
+        self.change_record(|record| {
+            record.addons.insert(name.to_owned(), stamp);
+        })?;
+        *self.addons_at.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(jiff::Timestamp::now());
         Ok(String::new())
     }
 
@@ -143,7 +138,9 @@ impl Cx<'_> {
         let (nodes, joining) = ready::watch::<Node>(cluster.all(), watcher::Config::default());
         changes.push(joining);
         let wanted = node_count(&self.settings.profile.value);
-        let limits = Limits { unready_after: DEADLINE };
+        // A pod that was unready for long may be one that this very `up` has put right.
+        let not_before = Some(jiff::Timestamp::now());
+        let limits = Limits { unready_after: DEADLINE, not_before };
         let mut persistence = blame::Persistence::default();
         let look = || {
             let mut parts = Parts::default();

@@ -19,6 +19,9 @@ use crate::tools::ready;
 /// How long nodes may take until their container runtime answers.
 const RUNTIME_DEADLINE: Duration = Duration::from_secs(240);
 
+/// Images, as reference and id in the engine, that some nodes lack, and those nodes.
+type Lacking<'i> = (Vec<&'i (&'i str, String)>, Vec<String>);
+
 /// Which nodes an image is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Nodes {
@@ -89,26 +92,14 @@ impl Cx<'_> {
             images.push((reference.as_str(), image.id));
         }
         let nodes = self.nodes_with_runtime(which, events).await?;
-        let _turn = self.transfer.lock().await;
-        let there = nodes.iter().map(|node| oci::node_images(&self.docker, node));
-        let there = futures::future::try_join_all(there).await?;
-        let mut missing = Vec::new();
-        let mut lacking = BTreeSet::new();
-        for (reference, id) in &images {
-            let wanted = self.with_record(|record| record.node_id(reference, id).to_owned())?;
-            let name = full_name(reference);
-            let without =
-                nodes.iter().zip(&there).filter(|(_, has)| has.get(&name) != Some(&wanted));
-            let without: Vec<String> = without.map(|(node, _)| node.clone()).collect();
-            if !without.is_empty() {
-                missing.push((*reference, id));
-                lacking.extend(without);
-            }
-        }
-        if missing.is_empty() {
+        // Before it is our turn, as what is there already need not wait for what is being sent.
+        if self.lacking(&images, &nodes).await?.is_none() {
             return Ok("already there".to_owned());
         }
-        let lacking: Vec<String> = lacking.into_iter().collect();
+        let _turn = self.transfer.lock().await;
+        let Some((missing, lacking)) = self.lacking(&images, &nodes).await? else {
+            return Ok("already there".to_owned());
+        };
         let names: Vec<&str> = missing.iter().map(|(reference, _)| *reference).collect();
         let progress = |text| events.progress(text);
         let sent = oci::transfer(&self.docker, &names, &lacking, progress).await?;
@@ -118,7 +109,7 @@ impl Cx<'_> {
             {
                 let loaded = LoadedImage { engine: id.clone(), node };
                 self.change_record(|record| {
-                    record.loaded.insert(reference.to_owned(), loaded);
+                    record.loaded.insert((*reference).to_owned(), loaded);
                 })?;
             }
         }
@@ -130,6 +121,34 @@ impl Cx<'_> {
             sent.len(),
             in_units(had)
         ))
+    }
+
+    /// Which of these images are not on all of these nodes, and the nodes that lack one; `None` =
+    /// all are everywhere.
+    async fn lacking<'i>(
+        &self,
+        images: &'i [(&'i str, String)],
+        nodes: &[String],
+    ) -> Result<Option<Lacking<'i>>> {
+        let there = nodes.iter().map(|node| oci::node_images(&self.docker, node));
+        let there = futures::future::try_join_all(there).await?;
+        let mut missing = Vec::new();
+        let mut lacking = BTreeSet::new();
+        for image in images {
+            let (reference, id) = image;
+            let wanted = self.with_record(|record| record.node_id(reference, id).to_owned())?;
+            let name = full_name(reference);
+            let pairs = nodes.iter().zip(&there);
+            let without: Vec<String> = pairs
+                .filter(|(_, has)| has.get(&name) != Some(&wanted))
+                .map(|(node, _)| node.clone())
+                .collect();
+            if !without.is_empty() {
+                missing.push(image);
+                lacking.extend(without);
+            }
+        }
+        Ok((!missing.is_empty()).then(|| (missing, lacking.into_iter().collect())))
     }
 
     /// Waits until the wanted nodes run and their container runtimes answer.

@@ -53,6 +53,8 @@ pub struct Cx<'a> {
     pub addons: &'a [Addon],
     /// Hash of the app's input, when the plan installs one.
     pub app_input: Option<String>,
+    /// When the last addon became ready in this run: the app could not be before.
+    pub addons_at: Mutex<Option<jiff::Timestamp>>,
     /// What was observed before.
     pub observed: Observed<'a>,
     /// The record as it is on disk.
@@ -97,6 +99,7 @@ impl<'a> Cx<'a> {
             rendered: None,
             addons: &[],
             app_input: None,
+            addons_at: Mutex::new(None),
             observed,
             record: Mutex::new(record),
             transfer: tokio::sync::Mutex::new(()),
@@ -160,7 +163,7 @@ impl Cx<'_> {
             Action::StartNodes => self.start_nodes().await,
             Action::ReachApi => self.reach_api(events).await,
             Action::NodesReady => self.nodes_ready(events).await,
-            Action::InstallAddon { name, apply } => self.install_addon(name, *apply, events).await,
+            Action::InstallAddon(name) => self.install_addon(name, events).await,
             Action::RemoveAddon(name) => self.remove_addon(name).await,
             Action::LoadAddonImages(references) => {
                 self.load_images(references, Nodes::Addons, events).await

@@ -42,7 +42,7 @@ fn the_app_is_planned_beside_the_cluster() {
     do    build hello:dev: build hello:dev
     do    load hello:dev: bring hello:dev to the nodes  (after build hello:dev, network)
     do    install: install release hello into hello  (after load hello:dev, api, app-config)
-    do    app: wait for the app  (after install, api)
+    do    app: wait for the app  (after load hello:dev, api, app-config, install)
     do    routes: wait for the app's addresses  (after app, ingress-nginx)
     --- exit code 0
     ");

@@ -7,14 +7,16 @@ use crate::support::{Sandbox, docker, edit};
 const CRASH: &str = "SANDBOX_TEST_CRASH";
 
 /// Steps of `up` on the example, in the order in which they begin.
-const STEPS: [&str; 12] = [
+const STEPS: [&str; 14] = [
     "network",
     "build hello:dev",
     "cluster",
     "api",
-    "load ingress-nginx",
+    "load addons",
     "ingress-nginx",
-    "ingress ready",
+    "cert-manager",
+    "metrics-server",
+    "app-config",
     "nodes",
     "load hello:dev",
     "install",

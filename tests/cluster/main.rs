@@ -7,11 +7,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a long test says where it is")]
 
+mod addons;
+mod clouds;
 mod crash;
-mod eks;
 mod failures;
 mod lifecycle;
 mod registry;
 mod side_by_side;
-mod storage;
 mod support;

@@ -86,7 +86,15 @@ fn images_come_through_a_mirror_and_the_pinned_digest_is_insisted_on() {
     let controller = "registry.k8s.io/ingress-nginx/controller:v1.11.0";
     registry.push(node, "hub/kindest/node:v1.34.3");
     registry.push(controller, "k8s/ingress-nginx/controller:v1.11.0");
-    let hidden = (Hidden::new(node), Hidden::new(controller));
+    let cert_manager = [
+        "quay.io/jetstack/cert-manager-controller:v1.21.2",
+        "quay.io/jetstack/cert-manager-webhook:v1.21.2",
+        "quay.io/jetstack/cert-manager-cainjector:v1.21.2",
+    ];
+    for part in cert_manager {
+        registry.push(part, part.strip_prefix("quay.io/").unwrap());
+    }
+    let hidden = (Hidden::new(node), Hidden::new(controller), cert_manager.map(Hidden::new));
 
     let sandbox = Sandbox::bare("mirror");
     let settings = |own: bool| {
@@ -94,7 +102,9 @@ fn images_come_through_a_mirror_and_the_pinned_digest_is_insisted_on() {
         let text = format!(
             "source: registry\nregistry-mirrors:\n\
              \x20 docker.io: {{to: '127.0.0.1:{port}/hub', own-digests: {own}}}\n\
-             \x20 registry.k8s.io: {{to: '127.0.0.1:{port}/k8s', own-digests: {own}}}\n"
+             \x20 registry.k8s.io: {{to: '127.0.0.1:{port}/k8s', own-digests: {own}}}\n\
+             \x20 quay.io: {{to: '127.0.0.1:{port}', own-digests: {own}}}\n\
+             addons: {{metrics-server: false}}\n"
         );
         std::fs::write(sandbox.dir.join("sandbox.yaml"), text).unwrap();
     };
@@ -110,6 +120,7 @@ fn images_come_through_a_mirror_and_the_pinned_digest_is_insisted_on() {
     let up = sandbox.run(&["up"]).code(0);
     assert!(up.stderr.contains("✓ image node"), "{}", up.stderr);
     assert!(up.stderr.contains("✓ image ingress-nginx"), "{}", up.stderr);
+    assert!(up.stderr.contains("✓ image cert-manager-controller"), "{}", up.stderr);
     let second = sandbox.run(&["up"]).code(0);
     assert!(second.stdout.starts_with("nothing to do"), "{}", second.stdout);
     sandbox.down();

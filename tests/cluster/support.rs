@@ -62,14 +62,18 @@ impl Sandbox {
 
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sandbox"));
+        self.dress(command.args(args));
         command
-            .args(args)
+    }
+
+    /// Gives a command the sandbox's folders and name.
+    pub(crate) fn dress<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        command
             .current_dir(&self.dir)
             .env("SANDBOX_STATE_DIR", &self.state)
             .env("SANDBOX_NAME", &self.name)
             .env("CI", "1")
-            .stdin(Stdio::null());
-        command
+            .stdin(Stdio::null())
     }
 
     /// Runs the program in the sandbox's folder.

@@ -162,7 +162,8 @@ impl<'a> Subject<'a> {
         let granted = self.scene.limits.unready_after
             + readiness.map_or(Duration::ZERO, delay)
             + starting.map_or(Duration::ZERO, allowance);
-        let since = running.started_at.as_ref()?.0;
+        let started = running.started_at.as_ref()?.0;
+        let since = self.scene.limits.not_before.map_or(started, |at| at.max(started));
         let overdue =
             self.scene.now.duration_since(since) >= SignedDuration::try_from(granted).ok()?;
         if !overdue {

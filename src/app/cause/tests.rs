@@ -59,7 +59,7 @@ impl World {
             classes: &self.classes,
             nodes_ready: !self.nodes_join,
         };
-        let limits = Limits { unready_after: Duration::from_secs(60) };
+        let limits = Limits { unready_after: Duration::from_secs(60), not_before: None };
         judge(&snapshot, &limits, NOW.parse().unwrap())
     }
 }

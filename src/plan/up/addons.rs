@@ -23,7 +23,8 @@ pub(super) struct AddonPlan<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Todo {
     Install,
-    Wait,
+    /// Apply it again: what is not ready may have been changed or scaled by hand.
+    Repair,
     Keep,
 }
 
@@ -38,7 +39,7 @@ impl<'a> AddonPlan<'a> {
             });
             match stamp {
                 Some(stamp) if stamp.hash == addon.hash() && is_ready => Todo::Keep,
-                Some(stamp) if stamp.hash == addon.hash() => Todo::Wait,
+                Some(stamp) if stamp.hash == addon.hash() => Todo::Repair,
                 _ => Todo::Install,
             }
         };
@@ -89,14 +90,13 @@ impl<'a> AddonPlan<'a> {
         }
         for (addon, todo) in &self.addons {
             let name = addon.name;
-            let apply = *todo == Todo::Install;
             let verb = match todo {
                 Todo::Keep => {
                     plan.keep(name);
                     continue;
                 }
                 Todo::Install => "install",
-                Todo::Wait => "wait for",
+                Todo::Repair => "repair",
             };
             let mut needs = vec!["api"];
             // Not before its images: a pod that finds none waits ten seconds and more to look
@@ -104,7 +104,7 @@ impl<'a> AddonPlan<'a> {
             if !addon.images.is_empty() {
                 needs.push("load addons");
             }
-            let action = Action::InstallAddon { name: name.to_owned(), apply };
+            let action = Action::InstallAddon(name.to_owned());
             plan.add(name, format!("{verb} {name}"), &needs, action);
         }
     }

@@ -302,17 +302,16 @@ fn an_addon_whose_installation_was_cut_off_is_installed_again() {
     facts.record.as_mut().unwrap().addons.get_mut("cert-manager").unwrap().hash.clear();
     let plan = plan(&settings, &facts);
     assert_eq!(ids(&plan), ["load addons", "cert-manager"]);
-    assert!(matches!(plan.steps[1].action, Action::InstallAddon { apply: true, .. }));
 }
 
 #[test]
-fn an_addon_that_is_not_ready_is_waited_for_without_a_write() {
+fn an_addon_that_is_not_ready_is_repaired() {
     let settings = settings(WITH_APP);
     let mut facts = complete(&settings);
     inside(&mut facts).ready_workloads.remove("cert-manager/cert-manager-webhook");
     let plan = plan(&settings, &facts);
     assert_eq!(ids(&plan), ["cert-manager"]);
-    assert!(matches!(plan.steps[0].action, Action::InstallAddon { apply: false, .. }));
+    assert_eq!(plan.steps[0].title, "repair cert-manager");
 }
 
 #[test]
@@ -322,4 +321,15 @@ fn what_pods_need_from_their_first_moment_is_ready_before_the_chart() {
     let plan = plan(&settings, &nothing());
     let install = plan.steps.iter().find(|step| step.id == "install").unwrap();
     assert_eq!(install.needs, ["api", "app-config", "redis", "postgres"]);
+}
+
+#[test]
+fn an_app_that_is_not_ready_is_given_its_services_first() {
+    let settings = settings("name: hello\napp: {chart: {path: .}}\naddons: {redis: true}\n");
+    let mut facts = complete(&settings);
+    inside(&mut facts).app_ready = false;
+    inside(&mut facts).ready_workloads.remove("sandbox-system/redis");
+    let plan = plan(&settings, &facts);
+    let app = plan.steps.iter().find(|step| step.id == "app").unwrap();
+    assert_eq!(app.needs, ["redis"]);
 }

@@ -115,7 +115,8 @@ impl Cx<'_> {
             ready::watch::<StorageClass>(cluster.all(), watcher::Config::default());
         changes.extend([joining, new_class]);
         let wanted = node_count(&self.settings.profile.value);
-        let limits = Limits { unready_after: app.unready_after };
+        let not_before = *self.addons_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let limits = Limits { unready_after: app.unready_after, not_before };
         let mut persistence = blame::Persistence::default();
         let mut leaving = Leaving::default();
         let look = || {
