@@ -168,8 +168,9 @@ pub(super) fn refuse_foreign(settings: &Settings, facts: &Facts) -> Result<()> {
 fn refuse_taken_ports(facts: &Facts) -> Result<()> {
     let Some((port, holder)) = facts.taken.iter().next() else { return Ok(()) };
     let holder = holder.clone().unwrap_or_else(|| "another process".to_owned());
-    Err(Error::new(Kind::Machine, format!("port {port} of 127.0.0.1 is taken by {holder}"))
-        .hint("stop it, or choose another port: --http-port, --https-port, `ports:`"))
+    Err(Error::new(Kind::Machine, format!("port {port} of 127.0.0.1 is taken by {holder}")).hint(
+        "stop it, or choose another: --http-port, --https-port, `ports:`, an addon's `host-port:`",
+    ))
 }
 
 fn keep_or_start(settings: &Settings, facts: &Facts, plan: &mut Plan) {

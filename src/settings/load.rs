@@ -55,6 +55,9 @@ fn in_words(error: &serde_saphyr::Error) -> (String, Option<String>) {
             (format!("there is no key `{field}` here"), suggestion(field, expected))
         }
         E::SerdeMissingField { field, .. } => (format!("the key `{field}` is missing"), None),
+        E::SerdeUnknownVariant { variant, expected, .. } => {
+            (format!("`{variant}` is none of {}", expected.join(", ")), None)
+        }
         E::DuplicateMappingKey { key: Some(key), .. } => {
             (format!("the key `{key}` is given twice"), None)
         }

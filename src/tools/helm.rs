@@ -96,8 +96,16 @@ impl HelmTool {
             .await
             .map(|_| ())
             .map_err(|error| {
-                Error::new(Kind::App, format!("release `{}` could not be installed", app.release))
-                    .because(error)
+                let webhook = silent_webhook(error.stderr());
+                let message = format!("release `{}` could not be installed", app.release);
+                let told = Error::new(Kind::App, message).because(error);
+                match webhook {
+                    Some(name) => told.hint(format!(
+                        "the webhook `{name}` has to agree and does not answer: `sandbox status` \
+                         shows what is not ready, `sandbox up` repairs addons"
+                    )),
+                    None => told,
+                }
             })
     }
 
@@ -142,6 +150,12 @@ fn missing_dependency(error: &RunError) -> bool {
     error.stderr().contains("missing in charts/ directory")
 }
 
+/// The webhook that the API server could not ask, out of its refusal.
+fn silent_webhook(stderr: &str) -> Option<String> {
+    let (_, rest) = stderr.split_once("failed calling webhook \"")?;
+    rest.split_once('"').map(|(name, _)| name.to_owned())
+}
+
 /// The version in `v4.0.5+g1b6053d`.
 fn parse_version(stdout: &str) -> Option<Version> {
     Version::parse(stdout.trim().trim_start_matches('v')).ok()
@@ -150,6 +164,15 @@ fn parse_version(stdout: &str) -> Option<Version> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_webhook_that_does_not_answer_is_named() {
+        let said = "Error: Internal error occurred: failed calling webhook \"webhook.cert-manager.io\": \
+                    failed to call webhook: Post \"https://cert-manager-webhook.cert-manager.svc:443/validate?\
+                    timeout=10s\": dial tcp 10.96.4.5:443: connect: connection refused";
+        assert_eq!(silent_webhook(said).as_deref(), Some("webhook.cert-manager.io"));
+        assert_eq!(silent_webhook("Error: chart requires kubeVersion"), None);
+    }
 
     #[test]
     fn the_version_is_read_from_what_helm_says() {

@@ -13,6 +13,7 @@ mod docker;
 mod doctor;
 mod down;
 mod dry_run;
+mod env;
 mod images;
 mod interrupt;
 mod json;

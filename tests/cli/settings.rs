@@ -335,7 +335,7 @@ fn an_unknown_key_of_a_check_is_told_with_its_position() {
     ");
     insta::assert_snapshot!(up("checks:\n  - name: a\n    redis: {from: pod}\n"), @"
     --- stderr
-    error: $DIR/work/sandbox.yaml:3:19: unknown variant `pod`, expected one of host, cluster
+    error: $DIR/work/sandbox.yaml:3:19: `pod` is none of host, cluster
     --- exit code 3
     ");
     insta::assert_snapshot!(up("checks:\n  - name: a\n    metrics: {nodes: 3}\n"), @"

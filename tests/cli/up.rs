@@ -31,7 +31,7 @@ fn a_taken_port_is_told_with_its_holder() {
     insta::assert_snapshot!(out, @"
     --- stderr
     error: port $PORT of 127.0.0.1 is taken by THIS-TEST (pid PID)
-    hint: stop it, or choose another port: --http-port, --https-port, `ports:`
+    hint: stop it, or choose another: --http-port, --https-port, `ports:`, an addon's `host-port:`
     --- exit code 4
     ");
     env.assert_untouched();
@@ -47,7 +47,7 @@ fn a_port_that_a_container_holds_is_told_with_the_containers_name() {
     insta::assert_snapshot!(out, @"
     --- stderr
     error: port $PORT of 127.0.0.1 is taken by container `other-app`
-    hint: stop it, or choose another port: --http-port, --https-port, `ports:`
+    hint: stop it, or choose another: --http-port, --https-port, `ports:`, an addon's `host-port:`
     --- exit code 4
     ");
     env.assert_untouched();

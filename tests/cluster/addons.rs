@@ -133,12 +133,8 @@ fn the_page_about_them_is_true_and_a_kill_amid_each_is_survived() {
     sandbox.run(&["test"]).code(0);
     assert_eq!(told("postgres.password"), password, "passwords stay what they were");
     assert_eq!(shell(&sandbox, "psql \"$(sandbox env postgres.more.url)\" -Atc 'select 1'"), "1\n");
-    sandbox.kubectl(&[
-        "get",
-        "clusterissuer",
-        "corp",
-        "secretproviderclasses.secrets-store.csi.x-k8s.io",
-    ]);
+    sandbox.kubectl(&["get", "clusterissuer", "corp"]);
+    sandbox.kubectl(&["get", "secretproviderclasses.secrets-store.csi.x-k8s.io"]);
     an_addon_that_is_turned_off_goes(&sandbox);
     sandbox.down();
 }
