@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::addons::connection::Fact;
 use crate::addons::{self, Addon, Inputs, values};
 use crate::app::{self, Rendered};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::plan::facts::Facts;
 use crate::settings::{App, Settings};
 use crate::state::{AppStamp, Credentials, Place, Record, Scratch};
@@ -67,7 +67,8 @@ fn chart(rendered: Option<&Rendered>, installed: Option<&AppStamp>) -> Chart {
     Chart { hosts: hosts.into_iter().collect(), kinds: kinds.clone(), brought: brought.clone() }
 }
 
-/// Works it out. `ports` are the addons' ports of 127.0.0.1 in the cluster that is or will be.
+/// Works it out. `ports` are the addons' ports of 127.0.0.1 in the cluster that is or will be;
+/// `fresh` says that a cluster will be made, in which nothing is installed yet.
 ///
 /// # Errors
 /// [`Kind::Settings`] when the chart does not render or a fact does not exist, [`Kind::Machine`]
@@ -78,6 +79,7 @@ pub async fn desired(
     place: &Place,
     facts: &Facts,
     ports: &BTreeMap<String, u16>,
+    fresh: bool,
 ) -> Result<Desired> {
     let mut credentials = credentials(settings, place)?;
     let files = Scratch::of(place);
@@ -94,14 +96,18 @@ pub async fn desired(
         kinds: &known.kinds,
         brought: &nothing,
     };
-    let offered = offered(&first, &mut credentials)?;
+    let offered = addons::offered(&first, &mut credentials)?;
     let (mut rendered, mut app_input) = (None, None);
     if let Some(app) = &settings.app {
         let values = values::files(app, &settings.shown(), &offered, &files)?;
         let app = App { values, ..app.clone() };
         let input = app::input_hash(&app, &settings.kubernetes.value)?;
-        if !is_installed(facts, &input) {
-            let manifest = world.helm().await?.template(&app, &settings.kubernetes.value).await?;
+        if fresh || !is_installed(facts, &input) {
+            let manifest = world
+                .helm()
+                .await?
+                .template(&app, &settings.kubernetes.value, &addons::api_versions(&settings.addons))
+                .await?;
             rendered = Some(Rendered::read(&manifest, &app.namespace)?);
         }
         app_input = Some(input);
@@ -132,33 +138,37 @@ pub fn credentials(settings: &Settings, place: &Place) -> Result<Credentials> {
     }
 }
 
-/// What the addons of a sandbox that is up offer, as they were installed.
+/// What the addons of a sandbox that is up offer: those that are installed, with the credentials
+/// that they were installed with.
 ///
 /// # Errors
-/// As [`addons::all`].
+/// [`Kind::Cluster`] when nothing was installed yet, else as [`addons::all`].
 pub fn connections(
     world: &World,
     settings: &Settings,
     place: &Place,
     record: &Record,
 ) -> Result<Vec<Fact>> {
-    let mut credentials = credentials(settings, place)?;
-    let mut known = chart(None, record.app.as_ref());
-    leave_out(settings, &mut known.brought);
+    let mut credentials = place.credentials()?.ok_or_else(|| {
+        let message = format!("sandbox `{}` is only half made", settings.name.value);
+        Error::new(Kind::Cluster, message).hint("sandbox up")
+    })?;
+    let mut brought = chart(None, record.app.as_ref()).brought;
+    leave_out(settings, &mut brought);
+    // What `sandbox.yaml` asks for since then is not there yet.
+    let missing = addons::DATABASES
+        .iter()
+        .filter(|name| record.addons.get(**name).is_none_or(|stamp| stamp.hash.is_empty()));
+    brought.extend(missing.map(|&name| name.to_owned()));
     let inputs = Inputs {
         settings,
         catalogue: &world.catalogue,
         ports: &record.service_ports,
-        hosts: &known.hosts,
-        kinds: &known.kinds,
-        brought: &known.brought,
+        hosts: &[],
+        kinds: &BTreeSet::new(),
+        brought: &brought,
     };
-    offered(&inputs, &mut credentials)
-}
-
-fn offered(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Result<Vec<Fact>> {
-    let addons = addons::all(inputs, credentials)?;
-    Ok(addons::facts(&addons, credentials))
+    addons::offered(&inputs, &mut credentials)
 }
 
 /// Whether exactly this is installed and helm is done with it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{Node, Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
 
@@ -28,6 +28,9 @@ use crate::world::World;
 
 /// How long the API server may take to say that it is ready when it should be.
 const API_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long reading everything in the cluster may take.
+const INSIDE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Limits for a look that only asks whether all is ready.
 const NO_PATIENCE: Limits = Limits { unready_after: Duration::ZERO, not_before: None };
@@ -152,7 +155,8 @@ async fn look_inside(
         Some(_) => {}
         None => return (Api::Silent, None),
     }
-    (Api::Ours, read_inside(&cluster, record, settings).await.ok())
+    let inside = tokio::time::timeout(INSIDE_PATIENCE, read_inside(&cluster, record, settings));
+    (Api::Ours, inside.await.ok().and_then(Result::ok))
 }
 
 async fn read_inside(
@@ -176,19 +180,43 @@ async fn read_inside(
             None => Ok((false, Vec::new())),
         }
     };
-    let (nodes, ready_workloads, (release, deployed_once), (app_ready, pods)) =
-        tokio::try_join!(nodes, ready_workloads(cluster), release, app)?;
+    let (nodes, ready_workloads, present, (release, deployed_once), (app_ready, pods)) =
+        tokio::try_join!(nodes, ready_workloads(cluster), present(cluster), release, app)?;
     let name = settings.name.value.cluster();
     let inside = Inside {
         nodes_ready: nodes.items.iter().all(node_is_ready)
             && missing_labels(&settings.profile.value, &name, &nodes.items).is_empty(),
         ready_workloads,
+        present,
         release,
         release_deployed_once: deployed_once,
         app_ready,
         stale: Vec::new(),
     };
     Ok((inside, pods))
+}
+
+/// Services, Secrets and `ConfigMap`s of addons, as `Kind namespace/name`: what goes unnoticed
+/// when somebody deletes it, for example with its namespace.
+async fn present(cluster: &Cluster) -> Result<BTreeSet<String>> {
+    let labelled = ListParams::default().labels(ADDON_LABEL);
+    let services = cluster.all::<Service>();
+    let secrets = cluster.all::<Secret>();
+    let config_maps = cluster.all::<ConfigMap>();
+    let (services, secrets, config_maps) = tokio::try_join!(
+        services.list_metadata(&labelled),
+        secrets.list_metadata(&labelled),
+        config_maps.list_metadata(&labelled),
+    )
+    .context(Kind::Cluster, || "cannot read the addons".to_owned())?;
+    let shown = |kind: &str, meta: &ObjectMeta| {
+        let namespace = meta.namespace.as_deref().unwrap_or_default();
+        format!("{kind} {namespace}/{}", meta.name.as_deref().unwrap_or_default())
+    };
+    let services = services.items.iter().map(|one| shown("Service", &one.metadata));
+    let secrets = secrets.items.iter().map(|one| shown("Secret", &one.metadata));
+    let config_maps = config_maps.items.iter().map(|one| shown("ConfigMap", &one.metadata));
+    Ok(services.chain(secrets).chain(config_maps).collect())
 }
 
 /// Workloads of addons that are ready, as `namespace/name`.

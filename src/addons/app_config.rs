@@ -7,11 +7,10 @@ use super::connection::{Fact, fill};
 use super::manifest::{Map, Part, map};
 use super::{Addon, Inputs};
 use crate::error::{Error, Kind, Result};
+use crate::settings::addons::OWN_CONFIG_MAP;
 use crate::settings::file::Entries;
 use crate::state::Credentials;
 
-/// Name of the `ConfigMap` with the CA's certificate, under the key `ca.crt`.
-pub const CA: &str = "sandbox-ca";
 /// Its name among the addons.
 pub const NAME: &str = "app-config";
 
@@ -39,7 +38,9 @@ pub(super) fn addon(
     for namespace in &namespaces {
         let part = part(namespace);
         objects.push(part.namespace());
-        objects.push(part.config_map(CA, map(&[("ca.crt", credentials.ca_certificate())])));
+        objects.push(
+            part.config_map(OWN_CONFIG_MAP, map(&[("ca.crt", credentials.ca_certificate())])),
+        );
     }
     for (index, entries) in settings.secrets.iter().enumerate() {
         let data = filled(inputs, entries, &format!("secrets[{index}]"), facts)?;

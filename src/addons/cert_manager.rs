@@ -67,7 +67,7 @@ pub(super) fn addon(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Resul
     objects.extend(injector(&images[2].reference));
     Ok(Some(Addon {
         images,
-        definitions: vec![Definitions { set: NAME, kinds: None }],
+        definitions: vec![Definitions::all(inputs.catalogue, NAME)],
         probe: Ready::Create(Box::new(example())),
         last: issuers(options),
         ..Addon::of(NAME, objects)

@@ -8,6 +8,7 @@ use std::fmt;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
+use crate::settings::addons::OWN_CONFIG_MAP;
 use crate::state::Credentials;
 
 /// Where this machine reaches what the sandbox offers.
@@ -73,7 +74,7 @@ pub(super) fn in_url(text: &str) -> String {
 #[must_use]
 pub fn authority(credentials: &Credentials) -> Vec<Fact> {
     vec![
-        Fact::same("ca.configmap", super::app_config::CA),
+        Fact::same("ca.configmap", OWN_CONFIG_MAP),
         Fact::same("ca.certificate", credentials.ca_certificate()),
     ]
 }

@@ -25,6 +25,18 @@ const DEFINED: [(&str, &str); 6] = [
     ("snapshot.storage.k8s.io", "volume-snapshot"),
 ];
 
+/// The version of each group that charts ask for.
+const VERSIONS: [(&str, &str); 8] = [
+    ("monitoring.coreos.com", "monitoring.coreos.com/v1"),
+    ("external-secrets.io", "external-secrets.io/v1"),
+    ("generators.external-secrets.io", "generators.external-secrets.io/v1alpha1"),
+    ("keda.sh", "keda.sh/v1alpha1"),
+    ("dapr.io", "dapr.io/v1alpha1"),
+    ("snapshot.storage.k8s.io", "snapshot.storage.k8s.io/v1"),
+    ("elbv2.k8s.aws", "elbv2.k8s.aws/v1beta1"),
+    ("secrets-store.csi.x-k8s.io", "secrets-store.csi.x-k8s.io/v1"),
+];
+
 /// Resources of which anything is accepted: group, version, kind, plural, whether in a namespace.
 /// Sources: <https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/targetgroupbinding/spec/>,
 /// <https://secrets-store-csi-driver.sigs.k8s.io/concepts>.
@@ -40,6 +52,16 @@ const PERMISSIVE: [(&str, &str, &str, &str, bool); 4] = [
         true,
     ),
 ];
+
+/// API versions of the groups that are accepted whatever the chart has.
+pub(super) fn api_versions(crds: &Crds) -> Vec<&'static str> {
+    let wanted = |group: &str| match crds {
+        Crds::All => true,
+        Crds::Groups(groups) => groups.iter().any(|of| of == group),
+        Crds::Auto | Crds::Off => false,
+    };
+    VERSIONS.into_iter().filter(|(group, _)| wanted(group)).map(|(_, version)| version).collect()
+}
 
 /// The addon; `None` when nothing is to be accepted.
 pub(super) fn addon(inputs: &Inputs<'_>) -> Option<Addon> {
@@ -64,7 +86,9 @@ pub(super) fn addon(inputs: &Inputs<'_>) -> Option<Addon> {
             Some(known) => {
                 known.kinds = known.kinds.take().zip(kinds).map(|(a, b)| &a | &b);
             }
-            None => definitions.push(Definitions { set, kinds }),
+            None => {
+                definitions.push(Definitions { kinds, ..Definitions::all(inputs.catalogue, set) });
+            }
         }
     }
     let objects: Vec<Object> = PERMISSIVE

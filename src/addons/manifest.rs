@@ -23,10 +23,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::ADDON_LABEL;
 use crate::tools::kube::Object;
+pub use crate::tools::pod::NODE_LABEL;
 
-/// Label of the node that owns the host ports and carries the addons: the control plane, so that
-/// the workers are the app's alone and only one node needs the addons' images.
-pub const NODE_LABEL: &str = "dev.sandbox/ingress";
 /// Annotation that makes a pod new when its configuration is.
 const CONFIG_ANNOTATION: &str = "dev.sandbox/config";
 
@@ -210,6 +208,9 @@ impl Part<'_> {
                 replicas: Some(1),
                 selector: self.selector(),
                 service_name: Some(self.name.to_owned()),
+                // A pod that does not start is replaced by one of a new template; with the
+                // default it would be waited for.
+                pod_management_policy: Some("Parallel".to_owned()),
                 template: self.template(pod, config),
                 ..StatefulSetSpec::default()
             }),

@@ -73,9 +73,16 @@ pub struct Definitions {
     pub set: &'static str,
     /// Only those of these kinds; absent = all.
     pub kinds: Option<BTreeSet<String>>,
+    /// Checksum of the set, so that another version of it is applied.
+    pub sha256: String,
 }
 
 impl Definitions {
+    /// All definitions of a set.
+    fn all(catalogue: &Catalogue, set: &'static str) -> Self {
+        Self { set, kinds: None, sha256: catalogue.manifests[set].sha256.clone() }
+    }
+
     /// Whether the text of a definition is wanted.
     #[must_use]
     pub fn want(&self, text: &str) -> bool {
@@ -121,7 +128,11 @@ impl Addon {
     #[must_use]
     pub fn hash(&self) -> String {
         let mut all = Sha256::new();
-        all.update(format!("{:?}", self.definitions));
+        for definitions in &self.definitions {
+            all.update(definitions.set);
+            all.update(&definitions.sha256);
+            all.update(definitions.kinds.iter().flatten().cloned().collect::<Vec<_>>().join(","));
+        }
         all.update(hash(&self.objects));
         all.update(hash(&self.last));
         format!("{:x}", all.finalize())
@@ -192,12 +203,39 @@ pub fn all(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Result<Vec<Add
     Ok(addons)
 }
 
-/// What the addons offer, in the order of the addons.
-#[must_use]
-pub fn facts(addons: &[Addon], credentials: &Credentials) -> Vec<Fact> {
+/// Addons that are connected to, by name.
+pub const DATABASES: [&str; 2] = [redis::NAME, postgres::NAME];
+
+/// What the addons offer, without making those that offer nothing.
+///
+/// # Errors
+/// As [`all`].
+pub fn offered(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Result<Vec<Fact>> {
+    let addons = [redis::addon(inputs, credentials)?, postgres::addon(inputs, credentials)?];
+    let addons = addons.into_iter().flatten();
+    let ours: Vec<Addon> = addons.filter(|addon| !inputs.brought.contains(addon.name)).collect();
+    Ok(facts(&ours, credentials))
+}
+
+fn facts(addons: &[Addon], credentials: &Credentials) -> Vec<Fact> {
     let mut facts: Vec<Fact> = addons.iter().flat_map(|addon| addon.facts.clone()).collect();
     facts.extend(connection::authority(credentials));
     facts
+}
+
+/// API versions that the addons add to a cluster, for charts that ask before they use one.
+#[must_use]
+pub fn api_versions(addons: &Addons) -> Vec<String> {
+    let mut versions = Vec::new();
+    if addons.cert_manager.options().is_some() {
+        versions.extend(["cert-manager.io/v1", "cert-manager.io/v1/Certificate"]);
+        versions.extend(["cert-manager.io/v1/Issuer", "cert-manager.io/v1/ClusterIssuer"]);
+    }
+    if addons.metrics_server.options().is_some() {
+        versions.push("metrics.k8s.io/v1beta1");
+    }
+    versions.extend(crds::api_versions(&addons.crds));
+    versions.into_iter().map(str::to_owned).collect()
 }
 
 /// Addons with a port of their own on 127.0.0.1: name, port in the cluster, and the port that the

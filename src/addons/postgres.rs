@@ -19,7 +19,7 @@ use super::manifest::{
 use super::redis::service_names;
 use super::{Addon, Image, Inputs, NAMESPACE};
 use crate::error::{Context, Kind, Result};
-use crate::settings::addons::Postgres;
+use crate::settings::addons::{Password, Postgres};
 use crate::state::Credentials;
 
 /// Its name, which is that of its Service and its Secret, too.
@@ -54,6 +54,7 @@ fi
 quiet="-c listen_addresses= -c hba_file=/config/pg_hba.conf -c log_min_error_statement=panic"
 as_postgres pg_ctl -D "$data" -o "$quiet" -s -w start
 run() { as_postgres psql -X -q -v ON_ERROR_STOP=1 "$@"; }
+export PGOPTIONS='-c client_min_messages=warning'
 run -d postgres -f /config/provision.sql
 index=0
 while [ -f "/config/database-$index.name" ]; do
@@ -62,10 +63,13 @@ while [ -f "/config/database-$index.name" ]; do
 done
 index=0
 while [ -f "/config/init-$index.sql" ]; do
-  mark="/data/init-$(cat "/config/init-$index.hash")"
-  if [ ! -f "$mark" ]; then
-    run -1 -d "$(cat /config/database-0.name)" -f "/config/init-$index.sql"
-    touch "$mark"
+  hash=$(cat "/config/init-$index.hash")
+  first=$(cat /config/database-0.name)
+  run -d "$first" -c 'CREATE SCHEMA IF NOT EXISTS sandbox' \
+    -c 'CREATE TABLE IF NOT EXISTS sandbox.init (hash text PRIMARY KEY)'
+  if [ -z "$(run -d "$first" -At -c "SELECT 1 FROM sandbox.init WHERE hash = '$hash'")" ]; then
+    # With the mark in one transaction: a kill leaves both or none.
+    run -1 -d "$first" -f "/config/init-$index.sql" -c "INSERT INTO sandbox.init VALUES ('$hash')"
   fi
   index=$((index + 1))
 done
@@ -134,14 +138,15 @@ fn digest(text: &str) -> String {
 
 /// All users with their passwords: the superuser, owners of databases, and those listed.
 fn users(options: &Postgres, credentials: &mut Credentials) -> BTreeMap<String, String> {
-    let superuser = options.password.clone();
+    let plain = |password: &Option<Password>| password.as_ref().map(|password| password.0.clone());
+    let superuser = plain(&options.password);
     let mut wanted = BTreeMap::from([(SUPERUSER.to_owned(), superuser)]);
     for database in &options.databases {
         wanted.entry(database.owner.clone()).or_default();
     }
     for user in &options.users {
         let given = wanted.entry(user.name.clone()).or_default();
-        *given = user.password.clone().or_else(|| given.clone());
+        *given = plain(&user.password).or_else(|| given.clone());
     }
     let known = |(name, given): (String, Option<String>)| {
         let password = given.unwrap_or_else(|| credentials.password(&format!("{NAME}/{name}")));

@@ -33,7 +33,8 @@ const START: &str = "chown 999:999 /data && exec setpriv --reuid=999 --regid=999
 pub(super) fn addon(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Result<Option<Addon>> {
     let Some(options) = inputs.settings.addons.redis.options() else { return Ok(None) };
     let image = Image::of(inputs.catalogue, NAME);
-    let password = options.password.clone().unwrap_or_else(|| credentials.password(NAME));
+    let given = options.password.as_ref().map(|password| password.0.clone());
+    let password = given.unwrap_or_else(|| credentials.password(NAME));
     let mut secret =
         vec![("redis.conf", config(options, &password)), ("password", password.clone())];
     if options.tls {

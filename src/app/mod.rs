@@ -41,6 +41,9 @@ pub struct Route {
     pub path: String,
     /// Whether the Ingress terminates TLS for the host.
     pub tls: bool,
+    /// Whether the certificate comes from cert-manager or the controller, not from the chart.
+    #[serde(default)]
+    pub signed: bool,
 }
 
 /// The kind of what asks for a volume, in [`Rendered::kinds`].
@@ -68,6 +71,7 @@ impl Rendered {
         let mut workloads = Vec::new();
         let mut routes = BTreeSet::new();
         let mut kinds = BTreeSet::new();
+        let mut brought = BTreeSet::new();
         for document in documents(manifest) {
             let shown = document.source.unwrap_or("the rendered chart");
             let value: Option<Value> = serde_saphyr::from_str(document.text).map_err(|error| {
@@ -88,6 +92,11 @@ impl Rendered {
             if value.pointer("/spec/volumeClaimTemplates/0").is_some() {
                 kinds.insert(VOLUME_CLAIM.to_owned());
             }
+            // What only runs for a moment is a client.
+            if ["Deployment", "StatefulSet", "DaemonSet"].contains(&kind) {
+                let images = images(&value, &["/spec/template/spec/containers"]);
+                brought.extend(images.iter().filter_map(|i| brings(i)).map(str::to_owned));
+            }
             match kind {
                 "Deployment" | "StatefulSet" | "DaemonSet" | "Job" if !is_hook(&value) => {
                     workloads.push(workload(&value, kind, namespace));
@@ -96,8 +105,6 @@ impl Rendered {
                 _ => {}
             }
         }
-        let images = workloads.iter().flat_map(|workload: &Workload| &workload.images);
-        let brought = images.filter_map(|image| brings(image)).map(str::to_owned).collect();
         Ok(Self { workloads, routes: routes.into_iter().collect(), kinds, brought })
     }
 }
@@ -144,15 +151,16 @@ fn is_hook(value: &Value) -> bool {
     value.pointer("/metadata/annotations/helm.sh~1hook").is_some()
 }
 
+/// The images of a workload's containers.
+fn images(value: &Value, containers: &[&str]) -> BTreeSet<String> {
+    let lists = containers.iter().filter_map(|pointer| value.pointer(pointer)?.as_array());
+    lists.flatten().map(|container| text(container, "/image").to_owned()).collect()
+}
+
 fn workload(value: &Value, kind: &str, namespace: &str) -> Workload {
     let own = text(value, "/metadata/namespace");
     let containers = ["/spec/template/spec/initContainers", "/spec/template/spec/containers"];
-    let images: BTreeSet<String> = containers
-        .iter()
-        .filter_map(|pointer| value.pointer(pointer)?.as_array())
-        .flatten()
-        .map(|container| text(container, "/image").to_owned())
-        .collect();
+    let images = images(value, &containers);
     Workload {
         kind: kind.to_owned(),
         namespace: if own.is_empty() { namespace } else { own }.to_owned(),
@@ -165,7 +173,15 @@ fn routes(ingress: &Value) -> Vec<Route> {
     let list = |value: &Value, pointer: &str| {
         value.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default()
     };
-    let secured: Vec<String> = list(ingress, "/spec/tls")
+    let annotations = ingress.pointer("/metadata/annotations").and_then(Value::as_object);
+    let issued = annotations.is_some_and(|all| {
+        let names =
+            ["cert-manager.io/cluster-issuer", "cert-manager.io/issuer", "kubernetes.io/tls-acme"];
+        names.iter().any(|name| all.contains_key(*name))
+    });
+    let tls = list(ingress, "/spec/tls");
+    let signed = issued || tls.iter().all(|tls| text(tls, "/secretName").is_empty());
+    let secured: Vec<String> = tls
         .iter()
         .flat_map(|tls| list(tls, "/hosts"))
         .filter_map(|host| Some(host.as_str()?.to_owned()))
@@ -178,7 +194,12 @@ fn routes(ingress: &Value) -> Vec<Route> {
             let paths = list(&rule, "/http/paths");
             paths
                 .iter()
-                .map(|path| Route { host: host.clone(), path: text(path, "/path").to_owned(), tls })
+                .map(|path| Route {
+                    host: host.clone(),
+                    path: text(path, "/path").to_owned(),
+                    tls,
+                    signed,
+                })
                 .collect::<Vec<_>>()
         })
         .collect()

@@ -2,6 +2,8 @@
 //!
 //! Owns their names and what they promise. Pure: they are checks as a user could write them.
 
+use std::collections::BTreeSet;
+
 use crate::settings::checks::{
     Caller, Certificate, Check, Http, HttpExpect, Metrics, Postgres, Redis, Tls, Volume,
 };
@@ -18,6 +20,8 @@ pub struct BuiltIn {
     pub redis: bool,
     /// Postgres.
     pub postgres: bool,
+    /// Of these, which have no port on this machine.
+    pub unreachable: BTreeSet<String>,
     /// metrics-server.
     pub metrics_server: bool,
     /// Storage classes to try; one of each provisioner is enough.
@@ -40,11 +44,15 @@ pub fn checks(facts: &BuiltIn) -> Vec<Check> {
         add("ingress-nginx: answers".to_owned(), Check { http, ..Check::default() });
     }
     let callers = [("this machine", Caller::Host), ("a pod", Caller::Cluster)];
-    for (who, from) in callers.into_iter().filter(|_| facts.redis) {
+    let reaches =
+        |from: Caller, name: &str| from != Caller::Host || !facts.unreachable.contains(name);
+    let callers_of =
+        |name: &'static str| callers.into_iter().filter(move |(_, from)| reaches(*from, name));
+    for (who, from) in callers_of("redis").filter(|_| facts.redis) {
         let redis = Some(Redis { from, ..Redis::default() });
         add(format!("redis: answers from {who}"), Check { redis, ..Check::default() });
     }
-    for (who, from) in callers.into_iter().filter(|_| facts.postgres) {
+    for (who, from) in callers_of("postgres").filter(|_| facts.postgres) {
         let postgres = Some(Postgres { from, ..Postgres::default() });
         add(format!("postgres: answers from {who}"), Check { postgres, ..Check::default() });
     }
@@ -85,6 +93,7 @@ mod tests {
             cert_manager: true,
             redis: true,
             postgres: true,
+            unreachable: BTreeSet::new(),
             metrics_server: true,
             storage_classes: vec!["gp3".into()],
             default_class: true,
@@ -111,6 +120,14 @@ mod tests {
         tls: tls: shop.localhost
         ");
         assert!(checks(&BuiltIn::default()).is_empty());
+    }
+
+    #[test]
+    fn what_has_no_port_here_is_asked_from_pods_alone() {
+        let unreachable = BTreeSet::from(["redis".to_owned()]);
+        let facts = BuiltIn { redis: true, unreachable, ..BuiltIn::default() };
+        let names: Vec<String> = checks(&facts).into_iter().map(|check| check.name).collect();
+        assert_eq!(names, ["redis: answers from a pod"]);
     }
 
     #[test]

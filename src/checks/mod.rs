@@ -39,15 +39,14 @@ use serde::{Serialize, Serializer};
 use crate::error::{Error, Kind, Result};
 use crate::settings::checks::Check;
 
+/// Namespace of what a check makes for itself, too.
+pub use crate::addons::NAMESPACE;
 pub use crate::checks::judge::{Answer, judge};
 pub use crate::checks::junit::junit;
 pub use crate::checks::runner::run;
 
 /// Similarity from which an unknown name is taken for a slip of the fingers.
 const SIMILAR: f64 = 0.7;
-
-/// Namespace of what a check makes for itself, and of the sandbox's own services.
-pub const NAMESPACE: &str = "sandbox-system";
 
 /// What checks need to know about the sandbox.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -134,7 +134,7 @@ fn java_options(truststore: &Path, set: Option<&str>) -> String {
 }
 
 /// A line for a POSIX shell.
-fn exported(name: &str, value: &str) -> String {
+pub(super) fn exported(name: &str, value: &str) -> String {
     format!("export {name}='{}'\n", value.replace('\'', r"'\''"))
 }
 

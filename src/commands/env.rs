@@ -6,6 +6,7 @@
 use serde_json::json;
 
 use super::Outcome;
+use super::ca::exported;
 use crate::addons::connection::Fact;
 use crate::desired::connections;
 use crate::error::{Error, Kind, Result};
@@ -56,26 +57,11 @@ pub(super) fn run(world: &World, settings: &Settings, options: &Options) -> Resu
         variables.push(("SANDBOX_HTTPS_PORT", record.ports.https.to_string()));
     }
     variables.extend(facts.iter().filter_map(|fact| Some((fact.variable?, value(fact)?))));
-    let text = variables.iter().map(|(key, text)| format!("export {key}={}\n", quoted(text)));
+    let text = variables.iter().map(|(key, text)| exported(key, text));
     let text = text.collect();
     let all: serde_json::Map<_, _> =
         facts.iter().filter_map(|fact| Some((fact.key.clone(), json!(value(fact)?)))).collect();
     let variables: serde_json::Map<_, _> =
         variables.into_iter().map(|(key, text)| (key.to_owned(), json!(text))).collect();
     Ok(Outcome { text, data: json!({ "variables": variables, "facts": all }), bad_news: None })
-}
-
-/// A text as one word of a shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_takes_a_password_as_it_is() {
-        assert_eq!(quoted("a'b $c"), r"'a'\''b $c'");
-    }
 }

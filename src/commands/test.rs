@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{Outcome, down, interruptible, up};
+use crate::addons;
 use crate::app::VOLUME_CLAIM;
 use crate::checks::built_in::BuiltIn;
 use crate::checks::{self, CheckResult, Service, Target};
@@ -70,20 +71,32 @@ fn all(settings: &Settings, built_in: &BuiltIn) -> Vec<Check> {
 
 /// What there is to check by itself. Volumes only when the app has some, as that takes seconds.
 fn built_in(settings: &Settings, record: Option<&Record>) -> BuiltIn {
-    let (addons, profile) = (&settings.addons, &settings.profile.value);
+    let (on, profile) = (&settings.addons, &settings.profile.value);
     let is_on =
         |name: &str, on: bool| on && record.is_none_or(|record| record.addons.contains_key(name));
     let app = record.and_then(|record| record.app.as_ref());
-    let has_volumes = app.is_some_and(|app| app.kinds.contains(VOLUME_CLAIM));
-    let routes = app.iter().flat_map(|app| &app.routes).filter(|route| route.tls);
+    // Without a record: all that there may be.
+    let has_shell = settings.addons.ingress_nginx.options().is_some()
+        || on.redis.options().is_some()
+        || on.postgres.options().is_some();
+    let has_volumes =
+        has_shell && record.is_none_or(|_| app.is_some_and(|app| app.kinds.contains(VOLUME_CLAIM)));
+    let routes = || app.iter().flat_map(|app| &app.routes);
+    // Then the app answers what the controller would.
+    let any_host = routes().any(|route| route.host.is_empty() || route.host.contains('*'));
+    let routes = routes().filter(|route| route.tls && route.signed);
     let hosts: BTreeSet<String> =
         routes.map(|route| route.host.clone()).filter(|host| !host.contains('*')).collect();
     BuiltIn {
-        ingress: is_on("ingress-nginx", addons.ingress_nginx.options().is_some()),
-        cert_manager: is_on("cert-manager", addons.cert_manager.options().is_some()),
-        redis: is_on("redis", addons.redis.options().is_some()),
-        postgres: is_on("postgres", addons.postgres.options().is_some()),
-        metrics_server: is_on("metrics-server", addons.metrics_server.options().is_some()),
+        ingress: !any_host && is_on("ingress-nginx", on.ingress_nginx.options().is_some()),
+        cert_manager: is_on("cert-manager", on.cert_manager.options().is_some()),
+        redis: is_on("redis", on.redis.options().is_some()),
+        postgres: is_on("postgres", on.postgres.options().is_some()),
+        unreachable: record.map_or_else(BTreeSet::new, |record| {
+            let names = addons::DATABASES.iter().map(|&name| name.to_owned());
+            names.filter(|name| !record.service_ports.contains_key(name)).collect()
+        }),
+        metrics_server: is_on("metrics-server", on.metrics_server.options().is_some()),
         storage_classes: if has_volumes { one_of_each(profile) } else { Vec::new() },
         default_class: has_volumes
             && (profile.storage_classes.is_empty()

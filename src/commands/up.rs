@@ -48,7 +48,8 @@ pub(super) async fn run(world: &World, settings: &Settings, options: &Options) -
     let fresh = makes_cluster(settings, &world.catalogue, &facts, options.recreate);
     let ports = ports_in_force(&facts, fresh);
     let desired =
-        interruptible(&world.cancel, desired(world, settings, &place, &facts, &ports)).await?;
+        interruptible(&world.cancel, desired(world, settings, &place, &facts, &ports, fresh))
+            .await?;
     let settings = &desired.settings;
     let kinds = desired.kinds(facts.record.as_ref());
     let wanted = Wanted {

@@ -70,6 +70,8 @@ pub struct Inside {
     pub nodes_ready: bool,
     /// Workloads of addons that are ready, as `namespace/name`.
     pub ready_workloads: BTreeSet<String>,
+    /// Services, Secrets and `ConfigMap`s of addons that are there, as `Kind namespace/name`.
+    pub present: BTreeSet<String>,
     /// Status of the Helm release, such as `deployed`, and its revision.
     pub release: Option<(String, u32)>,
     /// Whether the release was ever deployed.

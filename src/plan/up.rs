@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 
 use crate::addons::Addon;
 use crate::app::VOLUME_CLAIM;
-
 use crate::catalogue::{Catalogue, RECIPE_LABEL, Source};
 use crate::error::{Error, Kind, Result};
 use crate::owner::Owner;
@@ -351,6 +350,14 @@ fn app(
         .collect();
     let mut needs: Vec<&str> = loads.iter().map(String::as_str).collect();
     needs.push("api");
+    // What the chart brings from now on must not meet ours of the same name.
+    let removals: Vec<String> = plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step.action, Action::RemoveAddon(_)))
+        .map(|step| step.id.clone())
+        .collect();
+    needs.extend(removals.iter().map(String::as_str));
     needs.extend(NEEDED_BY_PODS);
     if wanted.kinds.contains(VOLUME_CLAIM) {
         needs.push("storage");

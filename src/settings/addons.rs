@@ -73,7 +73,7 @@ pub struct MetricsServer {}
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Redis {
     /// Password of the default user. Default: a random one; `""` = none.
-    pub password: Option<String>,
+    pub password: Option<Password>,
     /// TLS with a certificate by the sandbox's CA, on the same port (`rediss://`). Default: false.
     pub tls: bool,
     /// Memory limit, such as `256mb`. Default: none.
@@ -96,6 +96,17 @@ impl Default for Redis {
             persistence: true,
             host_port: None,
         }
+    }
+}
+
+/// A password; it does not show itself to debuggers.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Password(pub String);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password")
     }
 }
 
@@ -166,7 +177,7 @@ pub struct Postgres {
     /// Users beside the owners of databases.
     pub users: Vec<User>,
     /// Password of the superuser `postgres`. Default: a random one.
-    pub password: Option<String>,
+    pub password: Option<Password>,
     /// Only connections with TLS, by a certificate of the sandbox's CA, as RDS has it from 15 on.
     /// Default: true.
     pub tls: bool,
@@ -251,7 +262,7 @@ pub struct User {
     /// Its name.
     pub name: String,
     /// Its password. Default: a random one.
-    pub password: Option<String>,
+    pub password: Option<Password>,
 }
 
 /// API groups whose custom resources can be accepted.
@@ -265,6 +276,9 @@ pub const KNOWN_GROUPS: [&str; 8] = [
     "secrets-store.csi.x-k8s.io",
     "snapshot.storage.k8s.io",
 ];
+
+/// The `ConfigMap` with the sandbox's own CA, which is made in the app's namespace.
+pub const OWN_CONFIG_MAP: &str = "sandbox-ca";
 
 /// Which custom resources are accepted without anything acting on them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
-use crate::settings::addons::{Crds, KNOWN_GROUPS};
+use crate::settings::addons::{Crds, KNOWN_GROUPS, OWN_CONFIG_MAP};
 use crate::settings::file::AppImage;
 
 /// Checks everything.
@@ -111,7 +111,15 @@ fn addons(settings: &Settings, problems: &mut Vec<String>) {
         ("redis", settings.addons.redis.options().and_then(|options| options.host_port)),
         ("postgres", settings.addons.postgres.options().and_then(|options| options.host_port)),
     ];
+    let mut used: Vec<(u16, &str)> = Vec::new();
+    used.extend(settings.http_port.value.map(|port| (port, "ports.http")));
+    used.extend(settings.https_port.value.map(|port| (port, "ports.https")));
     for (name, port) in ports {
+        let known = used.iter().find(|(known, _)| Some(*known) == port);
+        if let (Some((port, other)), true) = (known, port != Some(0)) {
+            problems.push(format!("addons.{name}.host-port: {port} is that of {other}, too"));
+        }
+        used.extend(port.map(|port| (port, name)));
         if port == Some(0) {
             problems.push(format!("addons.{name}.host-port: 0 is no port; leave it out for any"));
         }
@@ -128,7 +136,17 @@ fn named(name: &str, path: &str, problems: &mut Vec<String>) {
 fn entries(settings: &Settings, problems: &mut Vec<String>) {
     let lists = [("secrets", &settings.secrets), ("config-maps", &settings.config_maps)];
     for (list, entries) in lists {
+        let mut names = BTreeSet::new();
         for (index, entry) in entries.iter().enumerate() {
+            let (name, namespace) = (&entry.name, &entry.namespace);
+            if !names.insert((namespace, name)) {
+                problems.push(format!("{list}[{index}].name: `{name}` is used twice"));
+            }
+            if list == "config-maps" && name == OWN_CONFIG_MAP {
+                problems.push(format!(
+                    "{list}[{index}].name: `{name}` is the one with the sandbox's own CA"
+                ));
+            }
             let dns = |text: &str| {
                 let fits =
                     |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c);

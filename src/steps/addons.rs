@@ -12,7 +12,7 @@ use kube::runtime::watcher;
 use super::Cx;
 use super::app::{Watches, blame};
 use super::storage::demote_kind_class;
-use crate::addons::{Addon, Probe, storage};
+use crate::addons::{ADDON_LABEL, Addon, Probe, storage};
 use crate::app::Parts;
 use crate::app::cause::{self, Limits};
 use crate::error::{Error, Kind, Result};
@@ -43,7 +43,7 @@ impl Cx<'_> {
         cluster.apply_all(&addon.last).await?;
         let now = references(addon);
         for object in before.iter().filter(|object| !now.contains(object)) {
-            cluster.delete(object).await?;
+            cluster.delete_labelled(object, (ADDON_LABEL, name)).await?;
         }
         let stamp = stamp(addon.hash(), now, addon);
         self.change_record(|record| {
@@ -171,7 +171,7 @@ impl Cx<'_> {
         let stamp = self.with_record(|record| record.addons.get(name).cloned())?;
         let objects = stamp.unwrap_or_default().objects;
         for object in objects.iter().rev() {
-            cluster.delete(object).await?;
+            cluster.delete_labelled(object, (ADDON_LABEL, name)).await?;
         }
         self.change_record(|record| {
             record.addons.remove(name);
@@ -183,7 +183,9 @@ impl Cx<'_> {
 /// What may be deleted again.
 fn references(addon: &Addon) -> Vec<ObjectRef> {
     let objects = addon.objects.iter().chain(&addon.last);
-    objects.filter(|object| object.kind() != "Namespace").map(Object::reference).collect()
+    // Others may be in a namespace, and with a definition everything of its kind would go.
+    let kept = ["Namespace", "CustomResourceDefinition"];
+    objects.filter(|object| !kept.contains(&object.kind())).map(Object::reference).collect()
 }
 
 fn stamp(hash: String, objects: Vec<ObjectRef>, addon: &Addon) -> AddonStamp {

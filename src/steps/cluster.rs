@@ -242,7 +242,7 @@ impl Cx<'_> {
         let nodes = self.docker.nodes(&cluster).await?;
         let removals = nodes.iter().map(|node| self.docker.remove_node(node));
         futures::future::try_join_all(removals).await?;
-        self.remove_volumes().await?;
+        // Volumes stay until `down`: nodes may be gone without anybody having meant the data.
         if let Some(network) = &facts.network {
             self.docker.remove_network(network).await?;
         }

@@ -53,15 +53,17 @@ impl HelmTool {
         })
     }
 
-    /// Renders the chart without a cluster.
+    /// Renders the chart without a cluster, as for one that has these API versions beside
+    /// Kubernetes' own.
     ///
     /// # Errors
     /// [`Kind::Settings`] with helm's own message, which names template and line.
-    pub async fn template(&self, app: &App, kubernetes: &str) -> Result<String> {
+    pub async fn template(&self, app: &App, kubernetes: &str, apis: &[String]) -> Result<String> {
         let command = Cmd::new(&self.program, "render the chart")
             .args(["template", &app.release])
             .arg(&app.chart)
             .args(["--namespace", &app.namespace, "--kube-version", kubernetes])
+            .args(apis.iter().flat_map(|version| ["--api-versions", version.as_str()]))
             .args(values(app))
             .env(self.env.clone())
             .deadline(RENDER_DEADLINE);

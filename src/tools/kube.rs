@@ -43,7 +43,7 @@ pub struct Identity {
 }
 
 /// An object to apply, with what is needed to address it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Object {
     resource: ApiResource,
     /// The object as JSON.
@@ -132,6 +132,13 @@ impl Object {
     #[must_use]
     pub fn shown(&self) -> String {
         format!("{} {}", self.resource.kind.to_lowercase(), self.name())
+    }
+}
+
+/// Without its content, which may be secret.
+impl std::fmt::Debug for Object {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Object({} {})", self.shown(), self.namespace())
     }
 }
 
@@ -290,15 +297,25 @@ impl Cluster {
         }
     }
 
-    /// Deletes one object with what it owns; one that is not there is no failure.
+    /// Deletes one object with what it owns, if it still has that label: under its name may be
+    /// somebody else's by now. One that is not there is no failure.
     ///
     /// # Errors
     /// [`Kind::Cluster`] with the API server's reason.
-    pub async fn delete(&self, object: &ObjectRef) -> Result<()> {
+    pub async fn delete_labelled(&self, object: &ObjectRef, label: (&str, &str)) -> Result<()> {
         let api = self.api_of(&object.resource(), &object.namespace);
         let what = || format!("cannot delete {} {}", object.kind.to_lowercase(), object.name);
         let params = DeleteParams::background();
         let deleted = async {
+            let found = match api.get_metadata_opt(&object.name).await {
+                // Its kind itself may be gone.
+                Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+                other => other?,
+            };
+            let labels = found.and_then(|found| found.metadata.labels).unwrap_or_default();
+            if labels.get(label.0).map(String::as_str) != Some(label.1) {
+                return Ok(());
+            }
             match api.delete(&object.name, &params).await {
                 Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
                 other => other.map(|_| ()),
@@ -322,9 +339,7 @@ impl Cluster {
         request(self.client.request_text(applied), what).await?;
         let served = format!("definition {name}");
         ready::retry(&served, Kind::Cluster, REQUEST, || async {
-            let look = http::Request::get(&path).body(Vec::new()).map_err(|e| e.to_string())?;
-            let found: serde_json::Value =
-                self.client.request(look).await.map_err(|error| error.to_string())?;
+            let found = self.raw(&path).await.map_err(|error| error.full())?;
             let conditions = found.pointer("/status/conditions").and_then(|list| list.as_array());
             let is_served = conditions.into_iter().flatten().any(|condition| {
                 condition["type"] == "Established" && condition["status"] == "True"

@@ -29,7 +29,7 @@ pub const DATA: &str = "/data";
 /// Name of the container.
 const CONTAINER: &str = "check";
 /// Label of the node that has the images of addons.
-const NODE_LABEL: &str = "dev.sandbox/ingress";
+pub const NODE_LABEL: &str = "dev.sandbox/ingress";
 /// Age from which something with our label is a leftover of a run that was killed.
 const LEFTOVER: Duration = Duration::from_secs(3600);
 /// How many lines of output are kept.

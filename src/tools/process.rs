@@ -328,7 +328,9 @@ fn last(lines: &[String]) -> String {
     lines[from..].join("\n")
 }
 
-fn quoted(word: &str) -> String {
+/// A word of a POSIX shell, quoted where it is needed.
+#[must_use]
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()

@@ -1,7 +1,7 @@
 //! `sandbox env`, and facts in what the user writes.
 
 use sandbox::settings::Name;
-use sandbox::state::{Place, Ports, Record};
+use sandbox::state::{AddonStamp, Credentials, Place, Ports, Record};
 
 use crate::support::{Answer, TestEnv};
 
@@ -18,7 +18,13 @@ fn up(settings: &str, services: &[(&str, u16)]) -> TestEnv {
     let place = Place::new(env.path("state"), Name::new("hello").unwrap());
     let mut record = Record::intent("minimal", "x", Ports { http: 8080, https: 8443, api: 1 });
     record.service_ports = services.iter().map(|&(name, port)| (name.to_owned(), port)).collect();
+    for addon in ["redis", "postgres"] {
+        let stamp = AddonStamp { hash: "installed".to_owned(), ..AddonStamp::default() };
+        record.addons.insert(addon.to_owned(), stamp);
+    }
     place.write_record(&record).unwrap();
+    let credentials = Credentials::new(&Name::new("hello").unwrap()).unwrap();
+    place.write_credentials(&credentials).unwrap();
     env
 }
 
@@ -91,6 +97,18 @@ fn without_a_port_on_this_machine_there_is_no_value_for_it() {
     ");
     let out = env.sandbox(&["env"]);
     assert!(!out.stdout.contains("DATABASE_URL"), "{out}");
+}
+
+#[test]
+fn what_is_only_asked_for_is_not_there_yet() {
+    let env = up(SETTINGS, &[]);
+    let place = Place::new(env.path("state"), Name::new("hello").unwrap());
+    let mut record = place.record().unwrap().unwrap();
+    record.addons.get_mut("redis").unwrap().hash.clear();
+    record.addons.remove("postgres");
+    place.write_record(&record).unwrap();
+    let out = env.sandbox(&["env", "--cluster"]);
+    assert!(!out.stdout.contains("REDIS") && !out.stdout.contains("PG"), "{out}");
 }
 
 #[test]

@@ -127,7 +127,7 @@ fn a_chart_that_does_not_render_is_told_before_anything_is_made() {
     insta::assert_snapshot!(env.sandbox(&["up"]), @"
     --- stderr
     error: chart `$DIR/work/chart` does not render
-      caused by: `helm template hello $DIR/work/chart --namespace hello --kube-version 1.34.3` exited with code 1: Error: execution error at (hello/templates/app.yaml:7:14): image.tag is required
+      caused by: `helm template hello $DIR/work/chart --namespace hello --kube-version 1.34.3 --api-versions cert-manager.io/v1 --api-versions cert-manager.io/v1/Certificate --api-versions cert-manager.io/v1/Issuer --api-versions cert-manager.io/v1/ClusterIssuer --api-versions metrics.k8s.io/v1beta1` exited with code 1: Error: execution error at (hello/templates/app.yaml:7:14): image.tag is required
     hint: the cluster was not touched
     --- exit code 3
     ");
@@ -146,7 +146,7 @@ fn a_chart_without_its_dependencies_is_told_with_the_command_to_get_them() {
     insta::assert_snapshot!(env.sandbox(&["up"]), @"
     --- stderr
     error: chart `$DIR/work/chart` does not render
-      caused by: `helm template hello $DIR/work/chart --namespace hello --kube-version 1.34.3` exited with code 1: Error: An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: redis
+      caused by: `helm template hello $DIR/work/chart --namespace hello --kube-version 1.34.3 --api-versions cert-manager.io/v1 --api-versions cert-manager.io/v1/Certificate --api-versions cert-manager.io/v1/Issuer --api-versions cert-manager.io/v1/ClusterIssuer --api-versions metrics.k8s.io/v1beta1` exited with code 1: Error: An error occurred while checking for chart dependencies. You may need to run `helm dependency build` to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: redis
     hint: helm dependency build $DIR/work/chart
     --- exit code 3
     ");

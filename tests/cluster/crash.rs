@@ -91,7 +91,7 @@ fn an_ephemeral_test_leaves_nothing_even_when_interrupted() {
     assert_eq!(nodes(), 0, "{talk}");
 
     let test = sandbox.run(&["test", "--ephemeral"]).code(0);
-    assert!(test.stdout.ends_with(" passed, 0 failed\n"), "{}", test.stdout);
+    assert!(test.stdout.ends_with("\n10 passed, 0 failed\n"), "{}", test.stdout);
     assert_eq!(nodes(), 0);
     sandbox.assert_gone();
 }

@@ -66,7 +66,7 @@ fn a_second_up_writes_nothing(sandbox: &Sandbox) {
 fn checks_pass(sandbox: &Sandbox) {
     let report = sandbox.dir.join("report.xml");
     let test = sandbox.run(&["test", "--junit", report.to_str().unwrap()]).code(0);
-    assert!(test.stdout.ends_with(" passed, 0 failed\n"), "{}", test.stdout);
+    assert!(test.stdout.ends_with("\n10 passed, 0 failed\n"), "{}", test.stdout);
     let report = std::fs::read_to_string(report).unwrap();
     assert!(report.contains("tests=\"7\"") && report.contains("failures=\"0\""), "{report}");
     let one = sandbox.run(&["test", "--only", "both replicas answer"]).code(0);

@@ -37,6 +37,16 @@ impl<'a> AddonPlan<'a> {
                 let name = format!("{}/{}", workload.namespace, workload.name);
                 inside.ready_workloads.contains(&name)
             });
+            // Of these nothing says so when they are gone.
+            let watched = ["Service", "Secret", "ConfigMap"];
+            let is_whole = stamp.is_some_and(|stamp| {
+                let objects = stamp.objects.iter();
+                objects.filter(|object| watched.contains(&object.kind.as_str())).all(|object| {
+                    let name = format!("{} {}/{}", object.kind, object.namespace, object.name);
+                    inside.present.contains(&name)
+                })
+            });
+            let is_ready = is_ready && is_whole;
             match stamp {
                 Some(stamp) if stamp.hash == addon.hash() && is_ready => Todo::Keep,
                 Some(stamp) if stamp.hash == addon.hash() => Todo::Repair,

@@ -10,6 +10,7 @@ use crate::env::Env;
 use crate::settings::{Flags, Name, load};
 use crate::state::{AddonStamp, AppStamp, Credentials, Ports, Record};
 use crate::tools::docker::{EngineInfo, NodeInfo};
+use crate::tools::kube::ObjectRef;
 
 const PORTS: Ports = Ports { http: 8080, https: 8443, api: 6443 };
 
@@ -109,6 +110,7 @@ fn complete(settings: &Settings) -> Facts {
         api: Api::Ours,
         inside: Some(Inside {
             nodes_ready: true,
+            present: BTreeSet::new(),
             ready_workloads: workloads.map(|w| format!("{}/{}", w.namespace, w.name)).collect(),
             release: Some(("deployed".into(), 1)),
             release_deployed_once: true,
@@ -332,4 +334,32 @@ fn an_app_that_is_not_ready_is_given_its_services_first() {
     let plan = plan(&settings, &facts);
     let app = plan.steps.iter().find(|step| step.id == "app").unwrap();
     assert_eq!(app.needs, ["redis"]);
+}
+
+#[test]
+fn what_was_deleted_with_its_namespace_is_made_again_before_the_chart() {
+    let settings = settings(WITH_APP);
+    let mut facts = complete(&settings);
+    let stamp = facts.record.as_mut().unwrap().addons.get_mut("app-config").unwrap();
+    stamp.objects.push(ObjectRef {
+        api_version: "v1".into(),
+        kind: "Secret".into(),
+        plural: "secrets".into(),
+        namespace: "hello".into(),
+        name: "keys".into(),
+    });
+    inside(&mut facts).release = None;
+    assert_eq!(ids(&plan(&settings, &facts))[..2], ["app-config", "install"]);
+    inside(&mut facts).present.insert("Secret hello/keys".into());
+    assert_eq!(ids(&plan(&settings, &facts))[0], "install");
+}
+
+#[test]
+fn the_chart_waits_until_what_it_now_brings_itself_is_gone() {
+    let settings = settings(WITH_APP);
+    let mut facts = complete(&settings);
+    facts.record.as_mut().unwrap().addons.insert("redis".into(), AddonStamp::default());
+    let plan = try_plan(&settings, &facts, "b", false).unwrap();
+    let install = plan.steps.iter().find(|step| step.id == "install").unwrap();
+    assert!(install.needs.contains(&"remove redis".to_owned()), "{:?}", install.needs);
 }
