@@ -84,3 +84,18 @@ fn on_doks_the_app_gets_the_default_class_and_volumes_are_made_before_any_pod() 
     assert_eq!(sandbox.kubectl(&zones), "", "a region of DigitalOcean has no zones");
     sandbox.down();
 }
+
+#[test]
+#[ignore = "needs docker and kind"]
+fn another_profile_replaces_the_cluster_only_when_asked_and_brings_the_app_along() {
+    let sandbox = Sandbox::of_example("k3s", "hello");
+    sandbox.run(&["up"]).code(0);
+    let k3s = ["--profile", "k3s-ec2"];
+    sandbox.run(&[&k3s[..], &["up"]].concat()).code(5).says("sandbox up --recreate");
+    sandbox.run(&[&k3s[..], &["up", "--recreate"]].concat()).code(0);
+    sandbox.run(&[&k3s[..], &["test"]].concat()).code(0);
+    let default = "jsonpath={.items[?(@.metadata.annotations.storageclass\\.kubernetes\\.io/\
+                   is-default-class==\"true\")].metadata.name}";
+    assert_eq!(sandbox.kubectl(&["get", "storageclasses", "-o", default]), "local-path");
+    sandbox.down();
+}
