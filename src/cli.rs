@@ -2,12 +2,20 @@
 //!
 //! Owns the clap types only.
 
+mod s3;
+mod serve;
+mod telemetry;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::error::Kind;
 use crate::settings::Flags;
+
+pub use s3::{ClockCommand, End, Fault, FaultKind, FaultsCommand, LogFilter, Place, S3Command};
+pub use serve::{Port, ServeCommand, ServeRelay, ServeS3, ServeTelemetry};
+pub use telemetry::{IntakeFaultsCommand, TelemetryCommand, TelemetryFilter};
 
 /// A local Kind cluster that answers like EKS, DOKS or K3s on EC2.
 #[derive(Debug, Parser)]
@@ -123,6 +131,33 @@ pub enum Command {
     /// The third-party images that a sandbox is made of
     #[command(subcommand)]
     Images(ImagesCommand),
+    /// Open the page that shows what the app does, and say where everything is
+    Open {
+        /// Only say it
+        #[arg(long)]
+        print: bool,
+    },
+    /// Ask what the app sent: traces, metrics and logs
+    #[command(subcommand)]
+    Telemetry(TelemetryCommand),
+    /// Look into the mock S3, make it fail, move its clock
+    #[command(subcommand)]
+    S3(S3Command),
+    /// Run one of the sandbox's own servers here, without any cluster
+    #[command(subcommand)]
+    Serve(ServeCommand),
+    /// The part of a check that runs in a pod
+    #[command(subcommand, hide = true)]
+    Probe(ProbeCommand),
+}
+
+/// What to look at.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ProbeCommand {
+    /// The mock S3
+    S3,
+    /// The collector
+    Telemetry,
 }
 
 /// What to do with the certificate authority.

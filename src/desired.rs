@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::plan::facts::Facts;
 use crate::settings::{App, Settings};
 use crate::state::{AppStamp, Credentials, Place, Record, Scratch};
+use crate::tools::program::Program;
 use crate::world::World;
 
 /// What is wanted.
@@ -87,6 +88,11 @@ pub async fn desired(
     let given = settings;
     let mut settings = given.clone();
     let known = chart(None, installed(record));
+    let program = if addons::need_program(&settings.addons) {
+        Program::running(&world.cache()?)?.reference()
+    } else {
+        String::new()
+    };
     let nothing = BTreeSet::new();
     let first = Inputs {
         settings: &settings,
@@ -95,6 +101,7 @@ pub async fn desired(
         hosts: &known.hosts,
         kinds: &known.kinds,
         brought: &nothing,
+        program: &program,
     };
     let offered = addons::offered(&first, &mut credentials)?;
     let (mut rendered, mut app_input) = (None, None);
@@ -122,6 +129,7 @@ pub async fn desired(
         hosts: &known.hosts,
         kinds: &known.kinds,
         brought: &known.brought,
+        program: &program,
     };
     let addons = addons::all(&inputs, &mut credentials)?;
     Ok(Desired { addons, credentials, rendered, app_input, notes, settings, _files: files })
@@ -156,7 +164,7 @@ pub fn connections(
     let mut brought = chart(None, record.app.as_ref()).brought;
     leave_out(settings, &mut brought);
     // What `sandbox.yaml` asks for since then is not there yet.
-    let missing = addons::DATABASES
+    let missing = addons::CONNECTED
         .iter()
         .filter(|name| record.addons.get(**name).is_none_or(|stamp| stamp.hash.is_empty()));
     brought.extend(missing.map(|&name| name.to_owned()));
@@ -167,6 +175,8 @@ pub fn connections(
         hosts: &[],
         kinds: &BTreeSet::new(),
         brought: &brought,
+        // What is offered does not depend on it.
+        program: "",
     };
     addons::offered(&inputs, &mut credentials)
 }
@@ -186,6 +196,7 @@ fn leave_out(settings: &Settings, brought: &mut BTreeSet<String>) -> Vec<String>
         "metrics-server" => settings.addons.metrics_server.options().is_some(),
         "redis" => settings.addons.redis.options().is_some(),
         "postgres" => settings.addons.postgres.options().is_some(),
+        "telemetry" => settings.addons.telemetry.options().is_some(),
         _ => false,
     };
     brought.retain(|name| on(name));

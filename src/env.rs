@@ -19,6 +19,10 @@ pub const NAME: &str = "SANDBOX_NAME";
 pub const PROFILE: &str = "SANDBOX_PROFILE";
 /// Folder of the checkout this program runs from; set by `scripts/sandbox`.
 pub const CHECKOUT: &str = "SANDBOX_CHECKOUT";
+/// The node that a server runs on; in the cluster its pod says so.
+pub const NODE_NAME: &str = "NODE_NAME";
+/// What a check that runs in a pod is to look at; holds keys.
+pub const PROBE: &str = "SANDBOX_PROBE";
 /// Name of the step to die in (as if by kill -9), for the crash tests: `before:STEP` or
 /// `after:STEP`.
 #[cfg(debug_assertions)]

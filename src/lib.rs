@@ -6,6 +6,7 @@
 //! - [`plan`] the way from one to the other, as data; [`steps`] walking it
 //! - [`addons`], [`app`], [`checks`] what is installed and how it is judged
 //! - [`tools`] the only doors to the outside; [`state`], [`owner`] what is ours
+//! - [`serve`] the sandbox's own servers, each standing alone
 //! - [`report`] the only mouth; [`error`] what can go wrong
 
 pub mod addons;
@@ -24,6 +25,7 @@ pub mod owner;
 pub mod plan;
 pub mod profile;
 pub mod report;
+pub mod serve;
 pub mod settings;
 pub mod state;
 pub mod steps;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Node, Pod, Secret, Service};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
@@ -225,9 +225,13 @@ async fn ready_workloads(cluster: &Cluster) -> Result<BTreeSet<String>> {
     let labelled = ListParams::default().labels(ADDON_LABEL);
     let deployments = cluster.all::<Deployment>();
     let stateful_sets = cluster.all::<StatefulSet>();
-    let (deployments, stateful_sets) =
-        tokio::try_join!(deployments.list(&labelled), stateful_sets.list(&labelled))
-            .context(Kind::Cluster, failed)?;
+    let daemon_sets = cluster.all::<DaemonSet>();
+    let (deployments, stateful_sets, daemon_sets) = tokio::try_join!(
+        deployments.list(&labelled),
+        stateful_sets.list(&labelled),
+        daemon_sets.list(&labelled)
+    )
+    .context(Kind::Cluster, failed)?;
     let name = |meta: &ObjectMeta| {
         let namespace = meta.namespace.as_deref().unwrap_or_default();
         format!("{namespace}/{}", meta.name.as_deref().unwrap_or_default())
@@ -244,11 +248,15 @@ async fn ready_workloads(cluster: &Cluster) -> Result<BTreeSet<String>> {
         .into_iter()
         .filter(|one| is_wanted(one.spec.as_ref().and_then(|spec| spec.replicas)))
         .map(|one| (name(&one.metadata), Parts { stateful_sets: vec![one], ..Parts::default() }));
+    let daemon_sets = daemon_sets
+        .items
+        .into_iter()
+        .map(|one| (name(&one.metadata), Parts { daemon_sets: vec![one], ..Parts::default() }));
     let is_ready = |parts: &Parts| {
         let state = cause::judge(&parts.snapshot(true), &NO_PATIENCE, jiff::Timestamp::now());
         matches!(state, cause::State::Ready)
     };
-    let all = deployments.chain(stateful_sets);
+    let all = deployments.chain(stateful_sets).chain(daemon_sets);
     Ok(all.filter(|(_, parts)| is_ready(parts)).map(|(name, _)| name).collect())
 }
 

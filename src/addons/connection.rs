@@ -101,7 +101,7 @@ impl Unknown {
 }
 
 /// Names before the first dot that are ours; anything else in `${…}` is left alone.
-const ADDONS: [&str; 3] = ["redis", "postgres", "ca"];
+const ADDONS: [&str; 5] = ["redis", "postgres", "s3", "telemetry", "ca"];
 
 /// Whether a text refers to a fact.
 #[must_use]

@@ -43,7 +43,7 @@ const PART: Part<'static> =
 pub(super) fn addon(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Result<Option<Addon>> {
     let Some(options) = inputs.settings.addons.ingress_nginx.options() else { return Ok(None) };
     let image = match &options.image {
-        Some(own) => Image { reference: own.clone(), catalogue: None },
+        Some(own) => Image::named(own),
         None => Image::of(inputs.catalogue, "ingress-nginx"),
     };
     // Names one by one, as TLS libraries take no `*.localhost`.

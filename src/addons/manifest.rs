@@ -149,24 +149,25 @@ impl Part<'_> {
 
     /// A Service of its own name: pairs of port and the name of the container's port.
     pub(super) fn service(&self, ports: &[(i32, &str)]) -> Object {
-        let ports = ports.iter().map(|&(port, name)| ServicePort {
-            name: Some(name.to_owned()),
-            port,
-            target_port: Some(IntOrString::String(name.to_owned())),
-            ..ServicePort::default()
-        });
+        let ports = ports.iter().map(|&(port, name)| service_port(name, port, name));
+        self.service_of(self.name, ports.collect())
+    }
+
+    /// A Service of that name in front of its pods.
+    pub(super) fn service_of(&self, name: &str, ports: Vec<ServicePort>) -> Object {
         Object::of(&Service {
-            metadata: self.meta(),
+            metadata: self.named(name),
             spec: Some(ServiceSpec {
                 selector: Some(self.labels()),
-                ports: Some(ports.collect()),
+                ports: Some(ports),
                 ..ServiceSpec::default()
             }),
             ..Service::default()
         })
     }
 
-    fn template(&self, pod: PodSpec, config: &str) -> PodTemplateSpec {
+    /// The template of its pods, which are made new when `config` differs.
+    pub(super) fn template(&self, pod: PodSpec, config: &str) -> PodTemplateSpec {
         let annotations = (!config.is_empty()).then(|| map(&[(CONFIG_ANNOTATION, config)]));
         PodTemplateSpec {
             metadata: Some(ObjectMeta {
@@ -178,7 +179,8 @@ impl Part<'_> {
         }
     }
 
-    fn selector(&self) -> LabelSelector {
+    /// What selects its pods, for a workload.
+    pub(super) fn selector(&self) -> LabelSelector {
         LabelSelector { match_labels: Some(self.labels()), ..LabelSelector::default() }
     }
 
@@ -281,6 +283,16 @@ pub(super) fn port(name: &str, number: i32, host: bool) -> ContainerPort {
         host_port: host.then_some(number),
         protocol: Some("TCP".to_owned()),
         ..ContainerPort::default()
+    }
+}
+
+/// A port of a Service that leads to the port of that name of a container.
+pub(super) fn service_port(name: &str, port: i32, target: &str) -> ServicePort {
+    ServicePort {
+        name: Some(name.to_owned()),
+        port,
+        target_port: Some(IntOrString::String(target.to_owned())),
+        ..ServicePort::default()
     }
 }
 

@@ -11,9 +11,12 @@ pub mod crds;
 pub mod ingress_nginx;
 pub mod manifest;
 mod metrics_server;
+pub mod names;
 mod postgres;
 mod redis;
+pub mod s3;
 pub mod storage;
+pub mod telemetry;
 #[cfg(test)]
 mod tests;
 pub mod values;
@@ -23,6 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest, Sha256};
 
 use crate::addons::connection::Fact;
+use crate::addons::names::Alias;
 use crate::app::Workload;
 use crate::catalogue::Catalogue;
 use crate::error::Result;
@@ -53,6 +57,8 @@ pub struct Addon {
     pub last: Vec<Object>,
     /// How it is connected to.
     pub facts: Vec<Fact>,
+    /// Names in the cluster's DNS that are its Services.
+    pub aliases: Vec<Alias>,
 }
 
 /// What must be true of an addon beside its workloads being ready.
@@ -98,15 +104,28 @@ impl Definitions {
 pub struct Image {
     /// Its reference.
     pub reference: String,
-    /// Its short name in the catalogue; absent when the user named another one.
+    /// Its short name in the catalogue; absent when the user named another one, or it is none of
+    /// the catalogue's.
     pub catalogue: Option<String>,
+    /// It is this very program, which all nodes get.
+    pub program: bool,
 }
 
 impl Image {
     /// The catalogue's image of that short name.
     fn of(catalogue: &Catalogue, name: &str) -> Self {
         let reference = catalogue.image(name).reference.clone();
-        Self { reference, catalogue: Some(name.to_owned()) }
+        Self { reference, catalogue: Some(name.to_owned()), program: false }
+    }
+
+    /// An image that the user named; it must be in the engine.
+    fn named(reference: &str) -> Self {
+        Self { reference: reference.to_owned(), catalogue: None, program: false }
+    }
+
+    /// This very program.
+    fn of_program(reference: &str) -> Self {
+        Self { program: true, ..Self::named(reference) }
     }
 }
 
@@ -121,6 +140,7 @@ impl Addon {
             probe: Probe::None,
             last: Vec::new(),
             facts: Vec::new(),
+            aliases: Vec::new(),
         }
     }
 
@@ -135,6 +155,7 @@ impl Addon {
         }
         all.update(hash(&self.objects));
         all.update(hash(&self.last));
+        all.update(format!("{:?}", self.aliases));
         format!("{:x}", all.finalize())
     }
 
@@ -178,6 +199,8 @@ pub struct Inputs<'a> {
     pub kinds: &'a BTreeSet<String>,
     /// Addons that the app brings itself: theirs is used and ours left out.
     pub brought: &'a BTreeSet<String>,
+    /// The image of this very program.
+    pub program: &'a str,
 }
 
 /// All addons that are on, in the order in which they are told.
@@ -191,6 +214,8 @@ pub fn all(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Result<Vec<Add
         metrics_server::addon(inputs),
         redis::addon(inputs, credentials)?,
         postgres::addon(inputs, credentials)?,
+        s3::addon(inputs, credentials)?,
+        telemetry::addon(inputs),
         storage::addon(inputs),
         crds::addon(inputs),
     ]
@@ -204,14 +229,19 @@ pub fn all(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Result<Vec<Add
 }
 
 /// Addons that are connected to, by name.
-pub const DATABASES: [&str; 2] = [redis::NAME, postgres::NAME];
+pub const CONNECTED: [&str; 4] = [redis::NAME, postgres::NAME, s3::NAME, telemetry::NAME];
 
 /// What the addons offer, without making those that offer nothing.
 ///
 /// # Errors
 /// As [`all`].
 pub fn offered(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Result<Vec<Fact>> {
-    let addons = [redis::addon(inputs, credentials)?, postgres::addon(inputs, credentials)?];
+    let addons = [
+        redis::addon(inputs, credentials)?,
+        postgres::addon(inputs, credentials)?,
+        s3::addon(inputs, credentials)?,
+        telemetry::addon(inputs),
+    ];
     let addons = addons.into_iter().flatten();
     let ours: Vec<Addon> = addons.filter(|addon| !inputs.brought.contains(addon.name)).collect();
     Ok(facts(&ours, credentials))
@@ -247,5 +277,20 @@ pub fn host_ports(addons: &Addons) -> Vec<(&'static str, u16, Option<u16>)> {
         .postgres
         .options()
         .map(|options| (postgres::NAME, postgres::PORT, options.host_port));
-    [redis, postgres].into_iter().flatten().collect()
+    let s3 = addons.s3.options().map(|options| (s3::NAME, s3::PORT, options.host_port));
+    let telemetry = addons.telemetry.options().map(|options| {
+        [
+            (telemetry::NAME, telemetry::PORT, options.host_port),
+            (telemetry::DATADOG, telemetry::DATADOG_PORT, options.datadog_port),
+            (telemetry::OTLP, telemetry::OTLP_PORT, options.otlp_port),
+        ]
+    });
+    let one_each = [redis, postgres, s3].into_iter().flatten();
+    one_each.chain(telemetry.into_iter().flatten()).collect()
+}
+
+/// Whether an addon is on that is this very program.
+#[must_use]
+pub fn need_program(addons: &Addons) -> bool {
+    addons.s3.options().is_some() || addons.telemetry.options().is_some()
 }

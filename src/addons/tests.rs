@@ -33,6 +33,7 @@ fn example() -> (Vec<Addon>, Vec<Fact>) {
         hosts: &[],
         kinds: &BTreeSet::new(),
         brought: &BTreeSet::new(),
+        program: "docker.io/sandbox/program:test",
     };
     let addons = all(&inputs, &mut credentials).unwrap();
     let facts = facts(&addons, &credentials);
@@ -109,7 +110,8 @@ fn every_object_can_be_found_by_its_addon() {
 #[test]
 fn making_the_objects_again_gives_the_same() {
     let mut credentials = Credentials::new(&Name::new("shop").unwrap()).unwrap();
-    let settings = settings("addons: {redis: {tls: true}, postgres: true}");
+    let settings =
+        settings("addons: {redis: {tls: true}, postgres: true, s3: true, telemetry: true}");
     let inputs = Inputs {
         settings: &settings,
         catalogue: &Catalogue::built_in(),
@@ -117,6 +119,7 @@ fn making_the_objects_again_gives_the_same() {
         hosts: &["a.localhost".to_owned()],
         kinds: &BTreeSet::new(),
         brought: &BTreeSet::new(),
+        program: "docker.io/sandbox/program:test",
     };
     let hashes = |credentials: &mut Credentials| -> Vec<String> {
         all(&inputs, credentials).unwrap().iter().map(Addon::hash).collect()
@@ -135,6 +138,7 @@ fn what_the_app_brings_itself_is_left_out() {
         hosts: &[],
         kinds: &BTreeSet::new(),
         brought: &BTreeSet::from(["redis".to_owned()]),
+        program: "docker.io/sandbox/program:test",
     };
     let addons = all(&inputs, &mut credentials).unwrap();
     assert!(addons.iter().all(|addon| addon.name != "redis"));

@@ -117,6 +117,8 @@ fn brings(image: &str) -> Option<&'static str> {
         "metrics-server" => Some("metrics-server"),
         "redis" | "valkey" | "redis-stack" | "redis-stack-server" => Some("redis"),
         "postgres" | "postgresql" => Some("postgres"),
+        // Both would want the node's ports.
+        "agent" if image.contains("datadog") => Some("telemetry"),
         _ => None,
     }
 }

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 
 use crate::settings::checks::{
-    Caller, Certificate, Check, Http, HttpExpect, Metrics, Postgres, Redis, Tls, Volume,
+    Caller, Certificate, Check, Http, HttpExpect, Metrics, Postgres, Redis, S3, Telemetry, Tls,
+    Volume,
 };
 
 /// What the sandbox has.
@@ -20,6 +21,10 @@ pub struct BuiltIn {
     pub redis: bool,
     /// Postgres.
     pub postgres: bool,
+    /// S3.
+    pub s3: bool,
+    /// Telemetry.
+    pub telemetry: bool,
     /// Of these, which have no port on this machine.
     pub unreachable: BTreeSet<String>,
     /// metrics-server.
@@ -55,6 +60,18 @@ pub fn checks(facts: &BuiltIn) -> Vec<Check> {
     for (who, from) in callers_of("postgres").filter(|_| facts.postgres) {
         let postgres = Some(Postgres { from, ..Postgres::default() });
         add(format!("postgres: answers from {who}"), Check { postgres, ..Check::default() });
+    }
+    for (who, from) in callers_of("s3").filter(|_| facts.s3) {
+        let s3 = Some(S3 { from, ..S3::default() });
+        add(format!("s3: keeps an object from {who}"), Check { s3, ..Check::default() });
+    }
+    // Always asked from this machine.
+    if facts.telemetry && reaches(Caller::Host, "telemetry") {
+        for (who, from) in callers {
+            let telemetry = Some(Telemetry { emit: true, from, ..Telemetry::default() });
+            let name = format!("telemetry: a span arrives from {who}");
+            add(name, Check { telemetry, ..Check::default() });
+        }
     }
     if facts.cert_manager {
         let certificate = Certificate::default();
@@ -93,6 +110,8 @@ mod tests {
             cert_manager: true,
             redis: true,
             postgres: true,
+            s3: true,
+            telemetry: true,
             unreachable: BTreeSet::new(),
             metrics_server: true,
             storage_classes: vec!["gp3".into()],
@@ -113,6 +132,10 @@ mod tests {
         redis: redis: answers from a pod
         postgres: postgres: answers from this machine
         postgres: postgres: answers from a pod
+        s3: s3: keeps an object from this machine
+        s3: s3: keeps an object from a pod
+        telemetry: telemetry: a span arrives from this machine
+        telemetry: telemetry: a span arrives from a pod
         certificate: cert-manager: letsencrypt-prod issues a certificate
         metrics: metrics-server: every node has metrics
         volume: default storage class: a pod writes to its volume

@@ -5,9 +5,10 @@
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use tokio::sync::OnceCell;
 
-use crate::checks::{NAMESPACE, Target, text};
+use crate::checks::{NAMESPACE, Target, telemetry, text};
 use crate::tools::kube::Cluster;
 use crate::tools::pod;
+use crate::tools::telemetry::Telemetry;
 
 /// One run of checks.
 pub(super) struct Context<'a> {
@@ -15,12 +16,23 @@ pub(super) struct Context<'a> {
     pub(super) target: &'a Target,
     cluster: OnceCell<Cluster>,
     swept: OnceCell<()>,
+    telemetry_start: OnceCell<u64>,
 }
 
 impl<'a> Context<'a> {
     /// Begins a run; nothing is connected yet.
     pub(super) fn new(target: &'a Target) -> Self {
-        Self { target, cluster: OnceCell::new(), swept: OnceCell::new() }
+        Self {
+            target,
+            cluster: OnceCell::new(),
+            swept: OnceCell::new(),
+            telemetry_start: OnceCell::new(),
+        }
+    }
+
+    /// How far the telemetry was when the checks began.
+    pub(super) async fn telemetry_start(&self, client: &Telemetry) -> Result<u64, String> {
+        self.telemetry_start.get_or_try_init(|| telemetry::now(client)).await.copied()
     }
 
     /// The cluster, to look at.

@@ -9,6 +9,7 @@ pub mod built_in;
 mod certificate;
 mod client;
 mod context;
+pub mod emit;
 mod endpoint;
 mod handshake;
 mod hpa;
@@ -22,7 +23,10 @@ mod redis;
 mod request;
 mod resource;
 mod runner;
+pub mod s3;
 mod script;
+mod spans;
+mod telemetry;
 mod text;
 mod tls;
 mod volume;
@@ -38,6 +42,7 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Kind, Result};
 use crate::settings::checks::Check;
+use crate::tools::s3::Access;
 
 /// Namespace of what a check makes for itself, too.
 pub use crate::addons::NAMESPACE;
@@ -65,6 +70,45 @@ pub struct Target {
     pub services: BTreeMap<String, Service>,
     /// An image with a shell that the control-plane node has.
     pub probe_image: Option<String>,
+    /// The sandbox's own S3.
+    pub s3: Option<S3Service>,
+    /// Where the sandbox's own telemetry is asked for.
+    pub telemetry: Option<TelemetryService>,
+}
+
+/// The sandbox's own S3, as its clients see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Service {
+    /// How it is reached, under the same name from this machine and from pods.
+    pub access: Access,
+    /// Whether it has a port on this machine.
+    pub reachable: bool,
+    /// Its first bucket.
+    pub bucket: Option<String>,
+    /// This very program in the cluster.
+    pub program: Program,
+}
+
+/// The sandbox's own telemetry, as this machine sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TelemetryService {
+    /// Port of 127.0.0.1 for questions; absent = the cluster was made without it.
+    pub port: Option<u16>,
+    /// Port of 127.0.0.1 for OTLP over HTTP; absent as well.
+    pub otlp_port: Option<u16>,
+    /// Where pods send OTLP over HTTP.
+    pub otlp_url: String,
+    /// This very program in the cluster.
+    pub program: Program,
+}
+
+/// This very program in the cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Program {
+    /// Its image, which the nodes have.
+    pub image: String,
+    /// How it is called in it.
+    pub command: Vec<String>,
 }
 
 /// One service of the sandbox, as its clients see it.

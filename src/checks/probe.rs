@@ -11,7 +11,7 @@ use crate::checks::context::Context;
 use crate::checks::handshake::Handshake;
 use crate::checks::postgres::Query;
 use crate::checks::redis::Command;
-use crate::checks::{Evidence, hpa, http, metrics, resource, text, volume};
+use crate::checks::{Evidence, hpa, http, metrics, resource, s3, telemetry, text, volume};
 use crate::settings::checks::{CheckKind, Hpa, Resource, Volume};
 
 /// How long an attempt may take that begins shortly before the deadline: one that is cut short
@@ -52,6 +52,8 @@ pub(super) enum Probe<'a> {
     Http(Box<http::Probe<'a>>),
     Redis(Command<'a>),
     Postgres(Box<Query<'a>>),
+    S3(Box<s3::Look<'a>>),
+    Telemetry(Box<telemetry::Question<'a>>),
     Tls(Handshake<'a>),
     Hpa(&'a Hpa, &'a Context<'a>),
     Resource(&'a Resource, &'a Context<'a>),
@@ -72,6 +74,10 @@ impl<'a> Probe<'a> {
             CheckKind::Postgres(postgres) => {
                 Self::Postgres(Box::new(Query::new(postgres, context)?))
             }
+            CheckKind::S3(s3) => Self::S3(Box::new(s3::Look::new(s3, context)?)),
+            CheckKind::Telemetry(telemetry) => {
+                Self::Telemetry(Box::new(telemetry::Question::new(telemetry, context)?))
+            }
             CheckKind::Tls(tls) => Self::Tls(Handshake::new(tls, context.target)?),
             CheckKind::Hpa(hpa) => Self::Hpa(hpa, context),
             CheckKind::Resource(resource) => Self::Resource(resource, context),
@@ -90,6 +96,8 @@ impl<'a> Probe<'a> {
             Self::Http(probe) => return probe.attempt(deadline).await,
             Self::Redis(command) => command.attempt(end).await,
             Self::Postgres(query) => query.attempt(end).await,
+            Self::S3(look) => look.attempt(end).await,
+            Self::Telemetry(question) => question.attempt(end).await,
             Self::Tls(handshake) => handshake.attempt(end).await,
             Self::Hpa(hpa, context) => hpa::attempt(hpa, context).await,
             Self::Resource(resource, context) => resource::attempt(resource, context).await,

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::checks::context::Context;
 use crate::checks::probe::{Attempt, Probe};
-use crate::checks::{CheckResult, Evidence, Target};
+use crate::checks::{CheckResult, Evidence, Target, telemetry};
 use crate::report::event::{Events, StepEvents};
 use crate::settings::checks::Check;
 
@@ -28,6 +28,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// the events of a step named `check: <name>`.
 pub async fn run(checks: &[Check], target: &Target, events: &Events) -> Vec<CheckResult> {
     let context = Context::new(target);
+    // Before any check can cause some. A server that does not answer now is told by the check.
+    if checks.iter().any(|check| check.telemetry.is_some())
+        && let Ok(client) = telemetry::client(&context)
+    {
+        let _ = context.telemetry_start(&client).await;
+    }
     let mut running = Vec::with_capacity(checks.len());
     for (index, check) in checks.iter().enumerate() {
         let context = &context;

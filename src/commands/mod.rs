@@ -9,7 +9,13 @@ mod env;
 mod images;
 mod kubeconfig;
 mod load;
+mod open;
+mod page;
+mod probe;
+mod s3;
+mod serve;
 mod status;
+mod telemetry;
 mod test;
 mod up;
 
@@ -72,6 +78,14 @@ pub async fn run(world: &World, cli: &Cli) -> Result<Outcome> {
             env::run(world, &settings()?, &options)
         }
         Command::Images(command) => images::run(world, &settings()?, command).await,
+        Command::Open { print } => {
+            let settings = down_settings(world, cli)?;
+            interruptible(&world.cancel, open::run(world, &settings, *print)).await
+        }
+        Command::Telemetry(command) => telemetry::run(world, &settings()?, command).await,
+        Command::S3(command) => s3::run(world, &settings()?, command).await,
+        Command::Serve(command) => serve::run(world, command, cli.global.quiet).await,
+        Command::Probe(command) => probe::run(world, command).await,
     }
 }
 

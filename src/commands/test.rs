@@ -8,11 +8,11 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::{Outcome, down, interruptible, up};
+use super::{Outcome, down, interruptible, page, up};
 use crate::addons;
 use crate::app::VOLUME_CLAIM;
 use crate::checks::built_in::BuiltIn;
-use crate::checks::{self, CheckResult, Service, Target};
+use crate::checks::{self, CheckResult, S3Service, Service, Target, TelemetryService};
 use crate::desired::connections;
 use crate::diagnostics;
 use crate::error::{Context, Error, Kind, Result};
@@ -21,6 +21,8 @@ use crate::report::event::Event;
 use crate::settings::Settings;
 use crate::settings::checks::Check;
 use crate::state::{Place, Record};
+use crate::tools::program::Program;
+use crate::tools::s3::Access;
 use crate::world::World;
 
 /// What the flags say.
@@ -93,9 +95,11 @@ fn built_in(settings: &Settings, record: Option<&Record>) -> BuiltIn {
         redis: is_on("redis", on.redis.options().is_some()),
         postgres: is_on("postgres", on.postgres.options().is_some()),
         unreachable: record.map_or_else(BTreeSet::new, |record| {
-            let names = addons::DATABASES.iter().map(|&name| name.to_owned());
+            let names = addons::CONNECTED.iter().map(|&name| name.to_owned());
             names.filter(|name| !record.service_ports.contains_key(name)).collect()
         }),
+        s3: is_on("s3", on.s3.options().is_some()),
+        telemetry: is_on("telemetry", on.telemetry.options().is_some()),
         metrics_server: is_on("metrics-server", on.metrics_server.options().is_some()),
         storage_classes: if has_volumes { one_of_each(profile) } else { Vec::new() },
         default_class: has_volumes
@@ -142,6 +146,39 @@ fn target(world: &World, settings: &Settings, place: &Place, record: &Record) ->
         let known = &world.catalogue.image("ingress-nginx").reference;
         Some(ingress.image.clone().unwrap_or_else(|| known.clone()))
     });
+    let text = |key: &str| fact(key.to_owned()).map(|fact| fact.cluster.clone());
+    // The image that was brought to the nodes, which need not be the program that runs now.
+    let program = match &record.program {
+        None => checks::Program::default(),
+        Some(image) => {
+            let command = Program::running(&world.cache()?)?.entrypoint();
+            checks::Program { image: image.clone(), command }
+        }
+    };
+    let s3 = match text("s3.endpoint") {
+        None => None,
+        Some(endpoint) => {
+            let access = Access {
+                endpoint,
+                region: text("s3.region").unwrap_or_default(),
+                access_key: text("s3.access-key").unwrap_or_default(),
+                secret_key: text("s3.secret-key").unwrap_or_default(),
+                virtual_host: false,
+            };
+            Some(S3Service {
+                access,
+                reachable: record.service_ports.contains_key("s3"),
+                bucket: text("s3.bucket"),
+                program: program.clone(),
+            })
+        }
+    };
+    let telemetry = text("telemetry.otlp-http").map(|otlp_url| TelemetryService {
+        port: record.service_ports.get("telemetry").copied(),
+        otlp_port: record.service_ports.get("otlp").copied(),
+        otlp_url,
+        program: program.clone(),
+    });
     let namespace = settings.app.as_ref().map_or("default", |app| app.namespace.as_str());
     Ok(Target {
         http_port: record.ports.http,
@@ -151,6 +188,8 @@ fn target(world: &World, settings: &Settings, place: &Place, record: &Record) ->
         namespace: namespace.to_owned(),
         services,
         probe_image,
+        s3,
+        telemetry,
     })
 }
 
@@ -195,6 +234,7 @@ async fn verdict(world: &World, settings: &Settings, options: &Options) -> Resul
         std::fs::write(path, report)
             .context(Kind::Machine, || format!("cannot write `{}`", path.display()))?;
     }
+    page::tell(settings, &record, Some(&results)).await;
     let failed = results.iter().filter(|result| !result.passed).count();
     let mut text = table(&results);
     let mut evidence = None;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::{Outcome, interruptible};
+use super::{Outcome, interruptible, page};
 use crate::addons;
 use crate::app::Route;
 use crate::desired::{Desired, desired};
@@ -69,6 +69,7 @@ pub(super) async fn run(world: &World, settings: &Settings, options: &Options) -
     preflight(world, settings, &facts, &plan)?;
     world.events.send(Event::Started { title: title(settings, &plan) });
     let record = carry_out(world, settings, &place, &facts, &plan, Some(&desired)).await?;
+    page::tell(settings, &record, None).await;
     let text = outcome_text(settings, &record, &plan, since);
     let data = json!({
         "name": settings.name.value.as_str(),
@@ -201,6 +202,9 @@ fn outcome_text(settings: &Settings, record: &Record, plan: &Plan, since: Instan
     }
     for url in urls(record) {
         text.push_str(&format!("  {url}\n"));
+    }
+    if let Some(page) = page::address(record) {
+        text.push_str(&format!("  {page}  traces, metrics and logs (sandbox open)\n"));
     }
     let name = &settings.name.value;
     text.push_str(&format!(

@@ -59,6 +59,10 @@ pub enum Action {
     RemoveAddon(String),
     /// Bring the addons' images to the node that carries addons.
     LoadAddonImages(Vec<String>),
+    /// Make an image of this very program.
+    PackProgram,
+    /// Bring an image of this very program to all nodes.
+    LoadProgram(String),
     /// Build the app's image of that index.
     BuildImage(usize),
     /// Bring an image of the app to all nodes.

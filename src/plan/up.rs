@@ -327,7 +327,7 @@ fn on_all_nodes(facts: &Facts, fact: &ImageFact) -> bool {
 }
 
 /// Addons that pods of the app need from their first moment.
-const NEEDED_BY_PODS: [&str; 4] = ["crds", "app-config", "redis", "postgres"];
+const NEEDED_BY_PODS: [&str; 6] = ["crds", "app-config", "redis", "postgres", "s3", "telemetry"];
 
 fn app(
     settings: &Settings,

@@ -2,9 +2,11 @@
 //!
 //! Owns the event types and the sender. Must not print.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// One thing that happened.
@@ -65,6 +67,14 @@ pub enum Event {
         /// The text.
         text: String,
     },
+    /// One line of data, out as soon as it is there.
+    Line {
+        /// The line, without its end.
+        text: String,
+        /// Given back when the line is out, where lines may come faster than they are taken.
+        #[serde(skip)]
+        turn: Option<Arc<OwnedSemaphorePermit>>,
+    },
 }
 
 fn seconds<S: serde::Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -96,6 +106,11 @@ impl Events {
     /// Tells something that may surprise later.
     pub fn warn(&self, text: impl Into<String>) {
         self.send(Event::Warning { text: text.into() });
+    }
+
+    /// Sends one line of data.
+    pub fn line(&self, text: impl Into<String>) {
+        self.send(Event::Line { text: text.into(), turn: None });
     }
 
     /// Says that something was already as it should be.

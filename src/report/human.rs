@@ -57,6 +57,8 @@ impl Tree {
             }
             Event::Note { text } => self.line(text),
             Event::Warning { text } => self.line(&format!("{} {text}", style("!").yellow())),
+            // It is data.
+            Event::Line { .. } => {}
         }
     }
 

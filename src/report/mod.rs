@@ -96,6 +96,10 @@ async fn drain(mode: Mode, mut events: UnboundedReceiver<Event>) {
     let mut human = human::Tree::default();
     let mut plain = plain::Lines::default();
     while let Some(event) = events.recv().await {
+        if let Event::Line { text, .. } = &event {
+            out(&format!("{text}\n"));
+            continue;
+        }
         match mode {
             Mode::Human => human.show(&event),
             Mode::Plain => {
@@ -150,6 +154,16 @@ pub fn leave(kind: Kind) -> ! {
 fn out(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
     let _ = std::io::stdout().flush();
+}
+
+/// Writes bytes of a command that prints them as they come.
+///
+/// # Errors
+/// When nobody takes them any more, which ends such a command.
+pub fn data(bytes: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    out.write_all(bytes)?;
+    out.flush()
 }
 
 /// Writes talk. A reader that went away is no failure.

@@ -47,6 +47,8 @@ impl Lines {
             }
             Event::Note { text } => text.clone(),
             Event::Warning { text } => format!("! {text}"),
+            // It is data.
+            Event::Line { .. } => return None,
         };
         Some(format!("[{:6.1}s] {text}\n", self.start.elapsed().as_secs_f64()))
     }

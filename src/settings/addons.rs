@@ -3,9 +3,12 @@
 //! Owns the options of each addon; their doc comments are the reference for users. Must not say
 //! what an addon consists of.
 
+mod own;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use own::{S3, Telemetry};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -24,6 +27,11 @@ pub struct Addons {
     pub redis: Toggle<Redis>,
     /// `PostgreSQL`. Default: off.
     pub postgres: Toggle<Postgres>,
+    /// A mock S3. Default: off.
+    pub s3: Toggle<S3>,
+    /// A collector for traces, metrics and logs, in Datadog's and OpenTelemetry's protocols.
+    /// Default: off.
+    pub telemetry: Toggle<Telemetry>,
     /// Custom resources that are accepted so that charts apply. Default: `auto`.
     pub crds: Crds,
 }
@@ -36,6 +44,8 @@ impl Default for Addons {
             metrics_server: Toggle::default(),
             redis: Toggle::Off,
             postgres: Toggle::Off,
+            s3: Toggle::Off,
+            telemetry: Toggle::Off,
             crds: Crds::default(),
         }
     }

@@ -3,15 +3,32 @@
 //! Owns the types of all kinds and their doc comments, which are the reference for users. Must not
 //! look at a cluster: what a kind does is in `checks`.
 
+mod s3;
+mod telemetry;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+pub use s3::S3;
+pub use telemetry::{Comparison, Log, Metric, Span, Telemetry};
 
 /// The keys of all kinds, in the order of the documentation.
-pub const KINDS: [&str; 9] =
-    ["http", "redis", "postgres", "tls", "hpa", "resource", "certificate", "volume", "metrics"];
+pub const KINDS: [&str; 11] = [
+    "http",
+    "redis",
+    "postgres",
+    "s3",
+    "telemetry",
+    "tls",
+    "hpa",
+    "resource",
+    "certificate",
+    "volume",
+    "metrics",
+];
 
 /// One smoke test: a name, exactly one kind, and how long to keep trying.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -20,7 +37,8 @@ pub struct Check {
     /// What is promised, in words; unique.
     pub name: String,
     /// How long to try again until the check holds. Default: `10s`; `30s` for what has to be made
-    /// first: a pod (`from: cluster`, `volume`), a certificate, metrics (`hpa`, `metrics`).
+    /// first: a pod (`from: cluster`, `volume`), a certificate, metrics (`hpa`, `metrics`), and for
+    /// what arrives by itself (`telemetry`).
     pub within: Option<SignedDuration>,
     /// An HTTP request and what is expected of the answer.
     pub http: Option<Http>,
@@ -28,6 +46,10 @@ pub struct Check {
     pub redis: Option<Redis>,
     /// A query to a Postgres server and what is expected of the result.
     pub postgres: Option<Postgres>,
+    /// What is in the sandbox's S3.
+    pub s3: Option<S3>,
+    /// Traces, metrics and logs that arrive.
+    pub telemetry: Option<Telemetry>,
     /// A TLS handshake with the ingress controller and what is expected of the certificate.
     pub tls: Option<Tls>,
     /// A `HorizontalPodAutoscaler` that sees its metrics.
@@ -51,6 +73,10 @@ pub enum CheckKind<'a> {
     Redis(&'a Redis),
     /// See [`Postgres`].
     Postgres(&'a Postgres),
+    /// See [`S3`].
+    S3(&'a S3),
+    /// See [`Telemetry`].
+    Telemetry(&'a Telemetry),
     /// See [`Tls`].
     Tls(&'a Tls),
     /// See [`Hpa`].
@@ -73,6 +99,8 @@ impl CheckKind<'_> {
             Self::Http(_) => "http",
             Self::Redis(_) => "redis",
             Self::Postgres(_) => "postgres",
+            Self::S3(_) => "s3",
+            Self::Telemetry(_) => "telemetry",
             Self::Tls(_) => "tls",
             Self::Hpa(_) => "hpa",
             Self::Resource(_) => "resource",
@@ -88,7 +116,13 @@ impl CheckKind<'_> {
         let cluster = match self {
             Self::Redis(redis) => redis.from == Caller::Cluster,
             Self::Postgres(postgres) => postgres.from == Caller::Cluster,
-            Self::Certificate(_) | Self::Volume(_) | Self::Hpa(_) | Self::Metrics(_) => true,
+            Self::S3(s3) => s3.from == Caller::Cluster,
+            // Of these, telemetry is sent by clients every few seconds only.
+            Self::Telemetry(_)
+            | Self::Certificate(_)
+            | Self::Volume(_)
+            | Self::Hpa(_)
+            | Self::Metrics(_) => true,
             Self::Http(_) | Self::Tls(_) | Self::Resource(_) => false,
         };
         Duration::from_secs(if cluster { 30 } else { 10 })
@@ -103,6 +137,8 @@ impl Check {
             self.http.as_ref().map(CheckKind::Http),
             self.redis.as_ref().map(CheckKind::Redis),
             self.postgres.as_ref().map(CheckKind::Postgres),
+            self.s3.as_ref().map(CheckKind::S3),
+            self.telemetry.as_ref().map(CheckKind::Telemetry),
             self.tls.as_ref().map(CheckKind::Tls),
             self.hpa.as_ref().map(CheckKind::Hpa),
             self.resource.as_ref().map(CheckKind::Resource),
@@ -126,7 +162,7 @@ impl Check {
 }
 
 /// Where a client runs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Caller {
     /// On this machine.
@@ -312,6 +348,8 @@ mod tests {
             "http: {url: 'http://x'}",
             "redis: {}",
             "postgres: {}",
+            "s3: {}",
+            "telemetry: {emit: true}",
             "tls: {host: x}",
             "hpa: {name: x}",
             "resource: {kind: Pod, name: x}",

@@ -313,7 +313,7 @@ checks: [{name: a}, {name: a, http: {url: 'ftp://x'}}]
         sandbox.yaml: app.chart.values[0]: no file `/somewhere/My App/missing.yaml`
         sandbox.yaml: images[0].ref: `A B` is no image reference
         sandbox.yaml: images[1].build.context: no folder `/somewhere/My App/gone`
-        sandbox.yaml: checks[0]: `a` has no kind; give one of http, redis, postgres, tls, hpa, resource, certificate, volume, metrics
+        sandbox.yaml: checks[0]: `a` has no kind; give one of http, redis, postgres, s3, telemetry, tls, hpa, resource, certificate, volume, metrics
         sandbox.yaml: checks[1].http.url: `ftp://x` is no http(s) URL
         sandbox.yaml: checks[1].name: `a` is used twice
         ");

@@ -107,21 +107,39 @@ fn addons(settings: &Settings, problems: &mut Vec<String>) {
             }
         }
     }
+    if let Some(s3) = settings.addons.s3.options() {
+        let mut names = BTreeSet::new();
+        for (index, bucket) in s3.buckets.iter().enumerate() {
+            let path = format!("addons.s3.buckets[{index}]");
+            if let Err(why) = bucket.check() {
+                problems.push(format!("{path}: {why}"));
+            }
+            if !names.insert(&bucket.name) {
+                problems.push(format!("{path}.name: `{}` is used twice", bucket.name));
+            }
+        }
+    }
+    let on = &settings.addons;
+    let telemetry = on.telemetry.options();
     let ports = [
-        ("redis", settings.addons.redis.options().and_then(|options| options.host_port)),
-        ("postgres", settings.addons.postgres.options().and_then(|options| options.host_port)),
+        ("redis", "host-port", on.redis.options().and_then(|options| options.host_port)),
+        ("postgres", "host-port", on.postgres.options().and_then(|options| options.host_port)),
+        ("s3", "host-port", on.s3.options().and_then(|options| options.host_port)),
+        ("telemetry", "host-port", telemetry.and_then(|options| options.host_port)),
+        ("telemetry", "datadog-port", telemetry.and_then(|options| options.datadog_port)),
+        ("telemetry", "otlp-port", telemetry.and_then(|options| options.otlp_port)),
     ];
     let mut used: Vec<(u16, &str)> = Vec::new();
     used.extend(settings.http_port.value.map(|port| (port, "ports.http")));
     used.extend(settings.https_port.value.map(|port| (port, "ports.https")));
-    for (name, port) in ports {
+    for (name, key, port) in ports {
         let known = used.iter().find(|(known, _)| Some(*known) == port);
         if let (Some((port, other)), true) = (known, port != Some(0)) {
-            problems.push(format!("addons.{name}.host-port: {port} is that of {other}, too"));
+            problems.push(format!("addons.{name}.{key}: {port} is that of {other}, too"));
         }
         used.extend(port.map(|port| (port, name)));
         if port == Some(0) {
-            problems.push(format!("addons.{name}.host-port: 0 is no port; leave it out for any"));
+            problems.push(format!("addons.{name}.{key}: 0 is no port; leave it out for any"));
         }
     }
 }

@@ -76,6 +76,9 @@ pub struct Record {
     /// Ports of 127.0.0.1 that lead to addons, by addon.
     #[serde(default)]
     pub service_ports: BTreeMap<String, u16>,
+    /// The image of this very program that the nodes have.
+    #[serde(default)]
+    pub program: Option<String>,
     /// Addons as they were last installed.
     #[serde(default, rename = "installed")]
     pub addons: BTreeMap<String, AddonStamp>,
@@ -172,6 +175,7 @@ impl Record {
             loaded: BTreeMap::new(),
             app: None,
             service_ports: BTreeMap::new(),
+            program: None,
             addons: BTreeMap::new(),
             unknown: BTreeMap::new(),
         }

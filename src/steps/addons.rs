@@ -12,7 +12,7 @@ use kube::runtime::watcher;
 use super::Cx;
 use super::app::{Watches, blame};
 use super::storage::demote_kind_class;
-use crate::addons::{ADDON_LABEL, Addon, Probe, storage};
+use crate::addons::{ADDON_LABEL, Addon, Probe, s3, storage};
 use crate::app::Parts;
 use crate::app::cause::{self, Limits};
 use crate::error::{Error, Kind, Result};
@@ -39,7 +39,14 @@ impl Cx<'_> {
         let cluster = self.cluster().await?;
         let before = self.apply_addon(&cluster, addon, events).await?;
         self.crash_point("amid", name);
-        self.addon_ready(&cluster, addon, events).await?;
+        let named = async {
+            // Only where there are some: everything else is left as kubeadm made it.
+            if addon.aliases.is_empty() {
+                return Ok(());
+            }
+            self.name_services(&cluster, &addon.aliases, events).await
+        };
+        tokio::try_join!(self.addon_ready(&cluster, addon, events), named)?;
         cluster.apply_all(&addon.last).await?;
         let now = references(addon);
         for object in before.iter().filter(|object| !now.contains(object)) {
@@ -166,8 +173,11 @@ impl Cx<'_> {
     }
 
     /// Deletes what an addon consisted of; namespaces stay, as others may be in them.
-    pub(super) async fn remove_addon(&self, name: &str) -> Result<String> {
+    pub(super) async fn remove_addon(&self, name: &str, events: &StepEvents) -> Result<String> {
         let cluster = self.cluster().await?;
+        if name == s3::NAME {
+            self.name_services(&cluster, &[], events).await?;
+        }
         let stamp = self.with_record(|record| record.addons.get(name).cloned())?;
         let objects = stamp.unwrap_or_default().objects;
         for object in objects.iter().rev() {

@@ -14,6 +14,7 @@ use crate::settings::file::Mirror;
 use crate::state::{BuildStamp, LoadedImage};
 use crate::tools::docker::{NodeState, Pull, split_tag};
 use crate::tools::oci::{self, full_name};
+use crate::tools::program::{self, Program};
 use crate::tools::ready;
 
 /// How long nodes may take until their container runtime answers.
@@ -43,6 +44,36 @@ impl Cx<'_> {
                 .hint("or name a mirror in sandbox.yaml: registry-mirrors:")
         })?;
         Ok(mirror.map_or_else(String::new, |mirror| format!("from {}", mirror.to)))
+    }
+
+    /// Makes an image of this program, unless the engine has it.
+    pub(super) async fn pack_program(&self) -> Result<String> {
+        let program = Program::running(&self.world.cache()?)?;
+        let reference = program.reference();
+        if self.docker.image(&reference).await?.is_some() {
+            return Ok("unchanged".to_owned());
+        }
+        program::runs_on(&self.facts()?.engine.architecture)?;
+        let entrypoint = serde_json::json!(program.entrypoint());
+        let changes = vec![
+            format!("ENTRYPOINT {entrypoint}"),
+            format!("LABEL {}=true", program::LABEL),
+            "USER 65532:65532".to_owned(),
+        ];
+        self.docker.import(&reference, program.layer(), changes).await?;
+        self.docker.remove_others(program::LABEL, &reference).await?;
+        Ok(String::new())
+    }
+
+    /// Brings the image of this program to all nodes.
+    pub(super) async fn load_program(
+        &self,
+        reference: &String,
+        events: &StepEvents,
+    ) -> Result<String> {
+        let sent = self.load_images(std::slice::from_ref(reference), Nodes::All, events).await?;
+        self.change_record(|record| record.program = Some(reference.clone()))?;
+        Ok(sent)
     }
 
     pub(super) async fn build_image(&self, index: usize, events: &StepEvents) -> Result<String> {

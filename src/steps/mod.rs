@@ -7,6 +7,7 @@ mod addons;
 mod app;
 mod cluster;
 mod images;
+mod names;
 mod storage;
 mod teardown;
 
@@ -164,10 +165,12 @@ impl Cx<'_> {
             Action::ReachApi => self.reach_api(events).await,
             Action::NodesReady => self.nodes_ready(events).await,
             Action::InstallAddon(name) => self.install_addon(name, events).await,
-            Action::RemoveAddon(name) => self.remove_addon(name).await,
+            Action::RemoveAddon(name) => self.remove_addon(name, events).await,
             Action::LoadAddonImages(references) => {
                 self.load_images(references, Nodes::Addons, events).await
             }
+            Action::PackProgram => self.pack_program().await,
+            Action::LoadProgram(reference) => self.load_program(reference, events).await,
             Action::BuildImage(index) => self.build_image(*index, events).await,
             Action::LoadImage(reference) => {
                 self.load_images(std::slice::from_ref(reference), Nodes::All, events).await

@@ -359,6 +359,44 @@ impl Cluster {
         request(self.client.request(look), what).await
     }
 
+    /// Asks a Service by way of the API server: what has no port on this machine is reached all the
+    /// same. The answer is the status and the body, whatever they are.
+    ///
+    /// # Errors
+    /// [`Kind::Cluster`] when nothing answers within `limit`.
+    pub async fn ask_service(
+        &self,
+        service: (&str, &str, &str),
+        request: (http::Method, &str),
+        body: Vec<u8>,
+        limit: Duration,
+    ) -> Result<(u16, bytes::Bytes)> {
+        let (namespace, name, port) = service;
+        let (method, path) = request;
+        let what = || format!("the service `{name}` does not answer");
+        let path = format!("/api/v1/namespaces/{namespace}/services/{name}:{port}/proxy/{path}");
+        let asked = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(kube::client::Body::from(body))
+            .context(Kind::Unexpected, what)?;
+        let answered = async {
+            let answer = self.client.send(asked).await?;
+            let status = answer.status().as_u16();
+            let body = http_body_util::BodyExt::collect(answer.into_body()).await?;
+            Ok::<_, kube::Error>((status, body.to_bytes()))
+        };
+        let late = || {
+            let message = format!("no answer within {}s", limit.as_secs());
+            Error::new(Kind::Cluster, what()).because(Error::new(Kind::Cluster, message))
+        };
+        tokio::time::timeout(limit, answered)
+            .await
+            .map_err(|_| late())?
+            .context(Kind::Cluster, what)
+    }
+
     /// Applies objects: namespaces first, then the rest at once.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 9] = [
     &["addons", "checks"],
     &["state", "owner", "app", "tools"],
     &["report", "settings", "profile", "catalogue"],
-    &["env", "error"],
+    &["env", "error", "serve"],
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

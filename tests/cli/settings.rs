@@ -282,7 +282,7 @@ checks:
 ";
     insta::assert_snapshot!(up(file), @"
     --- stderr
-    error: $DIR/work/sandbox.yaml: checks[0]: `none` has no kind; give one of http, redis, postgres, tls, hpa, resource, certificate, volume, metrics
+    error: $DIR/work/sandbox.yaml: checks[0]: `none` has no kind; give one of http, redis, postgres, s3, telemetry, tls, hpa, resource, certificate, volume, metrics
     $DIR/work/sandbox.yaml: checks[1]: `two` has several kinds (redis, postgres); give exactly one
     --- exit code 3
     ");

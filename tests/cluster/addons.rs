@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::{Sandbox, docker, edit};
 
 /// What can be scaled away, and the checks that must notice.
-const SERVICES: [(&str, &str, &[&str]); 5] = [
+const SERVICES: [(&str, &str, &[&str]); 7] = [
     ("ingress-nginx", "deployment/ingress-nginx-controller", &["ingress-nginx: answers"]),
     (
         "cert-manager",
@@ -23,6 +23,16 @@ const SERVICES: [(&str, &str, &[&str]); 5] = [
         "sandbox-system",
         "statefulset/postgres",
         &["postgres: answers from this machine", "postgres: answers from a pod"],
+    ),
+    (
+        "sandbox-system",
+        "statefulset/s3",
+        &["s3: keeps an object from this machine", "s3: keeps an object from a pod"],
+    ),
+    (
+        "sandbox-system",
+        "deployment/telemetry",
+        &["telemetry: a span arrives from this machine", "telemetry: a span arrives from a pod"],
     ),
 ];
 
@@ -122,7 +132,9 @@ fn the_page_about_them_is_true_and_a_kill_amid_each_is_survived() {
     edit(&file, "- reports", "- reports\n      - more");
     edit(&file, "addons:\n", "addons:\n  cert-manager: {issuers: [corp]}\n");
     edit(&file, "addons:\n", "addons:\n  ingress-nginx: {config: {server-tokens: \"false\"}}\n");
-    for addon in ["ingress-nginx", "cert-manager", "redis", "postgres", "crds"] {
+    edit(&file, "name: exports", "name: exports2");
+    edit(&file, "telemetry: true", "telemetry: {max-age: 1h}");
+    for addon in ["ingress-nginx", "cert-manager", "redis", "postgres", "s3", "telemetry", "crds"] {
         if addon == "crds" {
             edit(&file, "[monitoring.coreos.com]", "[dapr.io, secrets-store.csi.x-k8s.io]");
         }
@@ -141,10 +153,12 @@ fn the_page_about_them_is_true_and_a_kill_amid_each_is_survived() {
 
 fn an_addon_that_is_turned_off_goes(sandbox: &Sandbox) {
     let file = sandbox.dir.join("sandbox.yaml");
-    std::fs::write(&file, "addons: {cert-manager: false, redis: false}\n").unwrap();
+    std::fs::write(&file, "addons: {cert-manager: false, redis: false, s3: false}\n").unwrap();
     sandbox.run(&["up"]).code(0);
     let left = sandbox.kubectl(&["get", "all,secrets", "-A", "-l", "dev.sandbox/addon=redis"]);
     assert_eq!(left, "");
+    let dns = ["-n", "kube-system", "get", "configmap", "coredns", "-o", "yaml"];
+    assert!(!sandbox.kubectl(&dns).contains("s3.localhost"), "its name stayed behind");
     let webhooks = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
     assert_eq!(sandbox.kubectl(&["get", webhooks, "-o", "name"]), "");
 }

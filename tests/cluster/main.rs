@@ -13,5 +13,6 @@ mod crash;
 mod failures;
 mod lifecycle;
 mod registry;
+mod servers;
 mod side_by_side;
 mod support;

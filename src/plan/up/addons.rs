@@ -5,12 +5,17 @@
 use std::collections::BTreeSet;
 
 use super::provide;
-use crate::addons::{Addon, crds};
+use crate::addons::{Addon, Image, crds};
 use crate::catalogue::Catalogue;
 use crate::error::Result;
 use crate::plan::facts::{Facts, Inside};
 use crate::plan::{Action, Plan};
 use crate::settings::Settings;
+
+/// The step that makes an image of this program.
+const PROGRAM: &str = "program";
+/// The step that brings it to the nodes.
+const LOAD_PROGRAM: &str = "load program";
 
 /// What is to be done about the addons.
 pub(super) struct AddonPlan<'a> {
@@ -87,8 +92,17 @@ impl<'a> AddonPlan<'a> {
             plan.add(&step, step.clone(), &["api"], Action::RemoveAddon(name.clone()));
         }
         let install = self.addons.iter().filter(|(_, todo)| *todo == Todo::Install);
+        let (programs, images): (Vec<&Image>, Vec<&Image>) =
+            install.flat_map(|(addon, _)| &addon.images).partition(|image| image.program);
+        if let Some(program) = programs.first() {
+            let title = "make an image of this program";
+            plan.add(PROGRAM, title, &[], Action::PackProgram);
+            let title = "bring this program to the nodes";
+            let load = Action::LoadProgram(program.reference.clone());
+            plan.add(LOAD_PROGRAM, title, &[PROGRAM, "network", "start"], load);
+        }
         let references: BTreeSet<String> =
-            install.flat_map(|(addon, _)| &addon.images).map(|i| i.reference.clone()).collect();
+            images.into_iter().map(|image| image.reference.clone()).collect();
         if !references.is_empty() {
             let pulls: Vec<String> = plan.steps.iter().map(|step| step.id.clone()).collect();
             let mut needs: Vec<&str> =
@@ -112,7 +126,7 @@ impl<'a> AddonPlan<'a> {
             // Not before its images: a pod that finds none waits ten seconds and more to look
             // again.
             if !addon.images.is_empty() {
-                needs.push("load addons");
+                needs.extend(["load addons", LOAD_PROGRAM]);
             }
             let action = Action::InstallAddon(name.to_owned());
             plan.add(name, format!("{verb} {name}"), &needs, action);

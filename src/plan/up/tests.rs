@@ -132,6 +132,7 @@ fn addons(settings: &Settings) -> Vec<Addon> {
         hosts: &[],
         kinds: &BTreeSet::new(),
         brought: &BTreeSet::new(),
+        program: "docker.io/sandbox/program:test",
     };
     addons::all(&inputs, &mut CREDENTIALS.lock().unwrap()).unwrap()
 }

@@ -4,7 +4,8 @@
 
 use crate::settings::Name;
 use crate::settings::checks::{
-    Certificate, Check, CheckKind, Hpa, Http, KINDS, Postgres, Redis, Resource, Tls, Volume,
+    Caller, Certificate, Check, CheckKind, Hpa, Http, KINDS, Postgres, Redis, Resource, S3, Span,
+    Telemetry, Tls, Volume,
 };
 
 /// Where problems of one check go, each with the path of what it is about.
@@ -35,6 +36,14 @@ impl Found<'_> {
     fn namespace(&mut self, namespace: Option<&String>) {
         if let Some(namespace) = namespace.filter(|name| Name::new(name).is_err()) {
             self.add("namespace", &format!("`{namespace}` is no valid Kubernetes name"));
+        }
+    }
+
+    fn pattern(&mut self, key: &str, pattern: Option<&String>) {
+        let Some(pattern) = pattern else { return };
+        if let Err(error) = regex::Regex::new(pattern) {
+            let why = error.to_string().lines().last().unwrap_or_default().to_owned();
+            self.add(key, &format!("`{pattern}`: {}", why.trim_start_matches("error: ")));
         }
     }
 
@@ -78,6 +87,8 @@ pub(super) fn check(check: &Check, path: &str, problems: &mut Vec<String>) {
         CheckKind::Http(http) => self::http(http, &mut found),
         CheckKind::Redis(redis) => self::redis(redis, &mut found),
         CheckKind::Postgres(postgres) => self::postgres(postgres, &mut found),
+        CheckKind::S3(s3) => self::s3(s3, &mut found),
+        CheckKind::Telemetry(telemetry) => self::telemetry(telemetry, &mut found),
         CheckKind::Tls(tls) => self::tls(tls, &mut found),
         CheckKind::Hpa(hpa) => self::hpa(hpa, &mut found),
         CheckKind::Resource(resource) => self::resource(resource, &mut found),
@@ -97,17 +108,91 @@ fn http(http: &Http, found: &mut Found<'_>) {
     let headers =
         http.expect.headers.iter().map(|(name, value)| (format!("headers.{name}"), value));
     for (key, pattern) in bodies.chain(headers) {
-        if let Err(error) = regex::Regex::new(pattern) {
-            let why = error.to_string().lines().last().unwrap_or_default().to_owned();
-            let why = why.trim_start_matches("error: ");
-            found.add(&format!("expect.{key}"), &format!("`{pattern}`: {why}"));
-        }
+        found.pattern(&format!("expect.{key}"), Some(pattern));
     }
     if let (Some(distinct), times) = (http.expect.distinct_bodies, http.times.unwrap_or(1))
         && distinct > times
     {
         let what = format!("{distinct} of {times} request(s) is impossible");
         found.add("expect.distinct-bodies", &what);
+    }
+}
+
+fn s3(s3: &S3, found: &mut Found<'_>) {
+    found.pattern("body", s3.body.as_ref());
+    found.pattern("content-type", s3.content_type.as_ref());
+    if s3.key.is_some() && s3.prefix.is_some() {
+        found.add("prefix", "with `key` there is one object only; give one of them");
+    }
+    let of_object = [("body", s3.body.is_some()), ("content-type", s3.content_type.is_some())];
+    for (key, _) in of_object.iter().filter(|(_, given)| *given && (s3.key.is_none() || s3.absent))
+    {
+        found.add(key, "it is of an object: give its `key`, and not `absent`");
+    }
+    if s3.at_least.is_some() && (s3.prefix.is_none() || s3.absent) {
+        found.add("at-least", "it counts what is below a `prefix`: give one, and not `absent`");
+    }
+    if s3.absent && s3.key.is_none() && s3.prefix.is_none() {
+        found.add("absent", "say of what: give a `key` or a `prefix`");
+    }
+}
+
+fn telemetry(telemetry: &Telemetry, found: &mut Found<'_>) {
+    let path = found.path.clone();
+    if let Some(request) = &telemetry.request {
+        found.path = format!("{path}.request");
+        http(request, found);
+        found.path.clone_from(&path);
+        if telemetry.since.is_some() {
+            found.add("since", "with `request` only that request counts");
+        }
+        if request.times.is_some_and(|times| times > 1) {
+            found.add("request.times", "a trace is of one request");
+        }
+    }
+    let nothing = telemetry.trace.is_none()
+        && telemetry.span.is_none()
+        && telemetry.metric.is_none()
+        && telemetry.log.is_none();
+    if telemetry.emit && (!nothing || telemetry.request.is_some() || telemetry.since.is_some()) {
+        found.add("emit", "it goes with nothing but `from`");
+    }
+    if telemetry.from == Caller::Cluster && !telemetry.emit {
+        found.add("from", "it says where `emit` sends from");
+    }
+    if nothing && !telemetry.emit {
+        found.add("trace", "give at least one of `trace`, `span`, `metric` and `log`");
+    }
+    for (key, span) in [("trace", &telemetry.trace), ("span", &telemetry.span)] {
+        if let Some(span) = span {
+            self::span(key, span, found);
+        }
+    }
+    if telemetry.span.as_ref().is_some_and(|span| !span.children.is_empty()) {
+        found.add("span.children", "what is below a span is asked for with `trace`");
+    }
+    if let Some(log) = &telemetry.log {
+        found.pattern("log.text", log.text.as_ref());
+        let levels = ["trace", "debug", "info", "warn", "error", "fatal"];
+        if let Some(level) = log.level.as_deref().filter(|level| !levels.contains(level)) {
+            found.add("log.level", &format!("`{level}` is none of {}", levels.join(", ")));
+        }
+    }
+    if telemetry.metric.as_ref().is_some_and(|metric| metric.name.is_empty()) {
+        found.add("metric.name", "it is missing");
+    }
+}
+
+fn span(path: &str, span: &Span, found: &mut Found<'_>) {
+    let kinds = ["server", "client", "producer", "consumer", "internal"];
+    if let Some(kind) = span.kind.as_deref().filter(|kind| !kinds.contains(kind)) {
+        found.add(&format!("{path}.kind"), &format!("`{kind}` is none of {}", kinds.join(", ")));
+    }
+    if *span == Span::default() {
+        found.add(path, "it is empty: say what the span must be like");
+    }
+    for (index, child) in span.children.iter().enumerate() {
+        self::span(&format!("{path}.children[{index}]"), child, found);
     }
 }
 
@@ -236,7 +321,7 @@ checks:
   - {name: a, volume: {class: A, size: 1 GB}}
 ";
         insta::assert_snapshot!(problems(text), @"
-        checks[0]: `a` has no kind; give one of http, redis, postgres, tls, hpa, resource, certificate, volume, metrics
+        checks[0]: `a` has no kind; give one of http, redis, postgres, s3, telemetry, tls, hpa, resource, certificate, volume, metrics
         checks[1]: `a` has several kinds (redis, metrics); give exactly one
         checks[2].redis.command: it is empty; leave it out for PING
         checks[2].redis.url: it begins with `http:`, not `redis:` or `rediss:`

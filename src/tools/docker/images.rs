@@ -1,4 +1,4 @@
-//! Images in the engine: look, pull, tag, export, tidy.
+//! Images in the engine: look, pull, import, tag, export, tidy.
 //!
 //! Owns the engine's image calls. Must not know about nodes.
 
@@ -17,6 +17,8 @@ use crate::error::{Context, Error, Kind, Result};
 
 /// A pull without any progress for this long has failed.
 const PULL_SILENCE: Duration = Duration::from_secs(60);
+/// How long importing one layer of some hundred megabytes may take.
+const IMPORT: Duration = Duration::from_secs(180);
 
 /// What the engine knows of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +102,56 @@ impl Docker {
         Ok(())
     }
 
+    /// Makes an image of one layer. `changes` are lines of a Dockerfile that need no file, such as
+    /// `ENTRYPOINT ["/x"]`.
+    ///
+    /// # Errors
+    /// [`Kind::Machine`] when the engine does not take it.
+    pub async fn import(
+        &self,
+        reference: &str,
+        layer: tokio::sync::mpsc::Receiver<Bytes>,
+        changes: Vec<String>,
+    ) -> Result<()> {
+        let (repository, tag) = split_tag(reference);
+        let options = CreateImageOptionsBuilder::default()
+            .from_src("-")
+            .repo(repository)
+            .tag(tag)
+            .changes(changes)
+            .build();
+        let pieces = futures::stream::unfold(layer, |mut layer| async {
+            layer.recv().await.map(|piece| (piece, layer))
+        });
+        let body = bollard::body_stream(pieces);
+        let imported = async {
+            let mut told = self.client.create_image(Some(options), Some(body), None);
+            while let Some(item) = told.next().await {
+                item?;
+            }
+            Ok(())
+        };
+        self.call(&format!("import image `{reference}`"), IMPORT, imported).await
+    }
+
+    /// Removes the images of a label but the one of that reference, unless they are in use.
+    ///
+    /// # Errors
+    /// [`Kind::Machine`] when the engine does not answer.
+    pub async fn remove_others(&self, label: &str, reference: &str) -> Result<()> {
+        let filters = HashMap::from([("label", vec![label.to_owned()])]);
+        let options = ListImagesOptionsBuilder::default().filters(&filters).build();
+        let images = self.call("list images", LOOK, self.client.list_images(Some(options))).await?;
+        let kept = short_name(reference);
+        let others = images.into_iter().flat_map(|image| image.repo_tags);
+        for name in others.filter(|name| short_name(name) != kept) {
+            let options = RemoveImageOptionsBuilder::default().build();
+            // One that is in use stays.
+            let _ = self.client.remove_image(&name, Some(options), None).await;
+        }
+        Ok(())
+    }
+
     /// Gives an image another name.
     ///
     /// # Errors
@@ -138,6 +190,12 @@ impl Docker {
         }
         Ok(removed)
     }
+}
+
+/// The name as the engine lists it: without the registry that is meant when none is named.
+fn short_name(reference: &str) -> &str {
+    let short = reference.strip_prefix("docker.io/").unwrap_or(reference);
+    short.strip_prefix("library/").unwrap_or(short)
 }
 
 /// Splits `host:5000/name:tag`; no tag means `latest`.

@@ -5,15 +5,19 @@ import threading
 import time
 
 from flask import request
+from opentelemetry import metrics
 
 from orders import VERSION, place, web
 from orders.cache import Cache
 from orders.database import Database
 from orders.errors import Invalid, Unavailable
+from orders.files_client import FilesClient
+from orders.log import fields
 
 LISTED = 100
 LONGEST_BURN_MS = 10_000
 _BLOCK = bytes(1 << 20)
+_TAKEN = metrics.get_meter("orders").create_counter("orders.taken", "{order}", "Orders that were taken")
 
 
 def create_app():
@@ -21,8 +25,15 @@ def create_app():
 
 
 def _build(settings):
-    cache, database = Cache(settings), Database(settings)
+    if settings.otlp:
+        # Loading it takes a while.
+        from orders import otel
+
+        otel.start()
+    cache, database, files = Cache(settings), Database(settings), FilesClient(settings)
     app = web.new_app("orders-api", {"redis": cache.ping, "postgres": database.ping})
+    if settings.otlp:
+        otel.observe(app)
     # Half of the threads are always left for the rest, probes above all.
     burners = threading.BoundedSemaphore(max(1, settings.threads // 2))
 
@@ -42,7 +53,22 @@ def _build(settings):
             cache.forget_orders()
         except Unavailable:
             app.logger.warning("the list of orders may be old until its time in the cache ends")
-        return order, 201, {"Location": f"/orders/{order['id']}"}
+        _TAKEN.add(1)
+        app.logger.info("order taken", extra=fields(order=order["id"], quantity=quantity))
+        try:
+            receipt = files.keep_receipt(order)
+        except Unavailable as error:
+            # The order stands, and its receipt can be made later.
+            app.logger.warning("no receipt", extra=fields(order=order["id"], reason=error.reason))
+            receipt = None
+        return order | {"receipt": receipt}, 201, {"Location": f"/orders/{order['id']}"}
+
+    @app.post("/orders/<uuid:order_id>/receipt")
+    def make_receipt(order_id):
+        order = database.order(order_id)
+        if order is None:
+            return {"error": "no such order", "id": str(order_id)}, 404
+        return {"id": order["id"], "receipt": files.keep_receipt(order)}, 201
 
     @app.get("/orders/<uuid:order_id>")
     def get_order(order_id):

@@ -4,6 +4,7 @@ import atexit
 from contextlib import contextmanager
 
 import psycopg
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -33,6 +34,12 @@ def connect_options(settings):
     return options
 
 
+def _check(connection):
+    # Not a query that anybody wants to see in a trace.
+    with suppress_instrumentation():
+        ConnectionPool.check_connection(connection)
+
+
 class Database:
     def __init__(self, settings):
         options = connect_options(settings)
@@ -60,7 +67,7 @@ class Database:
             # Give up early and begin anew with the next request, not after a growing pause.
             reconnect_timeout=1,
             # A connection that a restart of the server broke is replaced before it is used.
-            check=ConnectionPool.check_connection,
+            check=_check,
             open=True,
         )
         # Python cannot end the threads of an open pool while it exits itself.

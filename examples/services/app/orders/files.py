@@ -1,14 +1,19 @@
-"""The role `orders-files`: notes on a volume, over HTTP."""
+"""The role `orders-files`: notes on a volume and receipts in S3, over HTTP."""
 
 import os
 import re
 import tempfile
 from pathlib import Path
 
-from flask import request
+from flask import redirect, request
 
 from orders import web
+from orders.datadog_agent import Metrics, forget_probes
 from orders.errors import Invalid, Unavailable
+from orders.log import fields
+from orders.receipts import Receipts
+
+LISTED = 100
 
 # Nothing that begins with a dot: those are ours.
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
@@ -19,7 +24,9 @@ def create_app():
 
 
 def _build(settings):
-    folder = Path(settings.files_dir)
+    folder, receipts, metrics = Path(settings.files_dir), Receipts(settings), Metrics()
+    if settings.datadog:
+        forget_probes()
 
     def writable():
         try:
@@ -28,7 +35,7 @@ def _build(settings):
         except OSError as error:
             raise Unavailable("volume", error) from error
 
-    app = web.new_app("orders-files", {"volume": writable})
+    app = web.new_app("orders-files", {"volume": writable, "s3": receipts.ping})
 
     @app.get("/files")
     def list_files():
@@ -49,7 +56,39 @@ def _build(settings):
         _try(lambda: _write(path, text))
         return {"name": name, "bytes": len(text), "node": settings.node or None}
 
+    @app.get("/receipts")
+    def list_receipts():
+        after = request.args.get("after", "")
+        return receipts.bucket() | receipts.listed(after and _checked(after), LISTED)
+
+    @app.put("/receipts/<name>")
+    def put_receipt(name):
+        text = request.get_data()
+        receipts.store(_checked(name), text)
+        metrics.receipt_stored(len(text))
+        app.logger.info("receipt stored", extra=fields(receipt=name, bytes=len(text)))
+        return {"name": name, "bytes": len(text)}
+
+    @app.get("/receipts/<name>")
+    def get_receipt(name):
+        return receipts.receipt(_checked(name)) or _no_receipt(name)
+
+    @app.get("/receipts/<name>/download")
+    def download_receipt(name):
+        """Sends the client to S3 itself: the receipt does not pass through here."""
+        receipt = receipts.receipt(_checked(name))
+        return redirect(receipt["url"], 303) if receipt else _no_receipt(name)
+
+    @app.delete("/receipts/<name>")
+    def delete_receipt(name):
+        receipts.forget(_checked(name))
+        return "", 204
+
     return app
+
+
+def _no_receipt(name):
+    return {"error": "no such receipt", "name": name}, 404
 
 
 def _checked(name):

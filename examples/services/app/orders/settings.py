@@ -1,4 +1,7 @@
-"""What the environment says; nothing else in the app reads it."""
+"""What the environment says; nothing else in the app reads it.
+
+But for AWS_, OTEL_ and DD_ variables, which their libraries know best.
+"""
 
 import os
 from dataclasses import dataclass
@@ -19,6 +22,11 @@ class Settings:
     ca_file: str
     cache_seconds: int
     files_dir: str
+    files_url: str
+    s3_bucket: str
+    url_seconds: int
+    otlp: bool
+    datadog: bool
     port: int
     metrics_port: int
     threads: int
@@ -37,6 +45,13 @@ class Settings:
             ca_file=os.environ.get("CA_FILE", ""),
             cache_seconds=_number("CACHE_SECONDS", 60),
             files_dir=os.environ.get("FILES_DIR", "/data"),
+            files_url=os.environ.get("FILES_URL", ""),
+            s3_bucket=os.environ.get("S3_BUCKET", ""),
+            # How long a URL to download a receipt is good.
+            url_seconds=_number("URL_SECONDS", 300),
+            # Whoever says where to wants to be told.
+            otlp=bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")),
+            datadog=bool(os.environ.get("DD_AGENT_HOST")),
             port=_number("PORT", 8080),
             metrics_port=_number("METRICS_PORT", 9090),
             threads=_number("THREADS", 16),

@@ -5,6 +5,7 @@ import sys
 import time
 
 from flask import Flask, g, jsonify, request
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from prometheus_client import Counter, Histogram, start_http_server
 from werkzeug.exceptions import HTTPException
 
@@ -61,7 +62,9 @@ def _probes(app, readiness):
         failed = {}
         for part, ping in readiness.items():
             try:
-                ping()
+                # Spans of it would be traces of their own.
+                with suppress_instrumentation():
+                    ping()
             except Unavailable as error:
                 failed[part] = error.reason
         if failed:

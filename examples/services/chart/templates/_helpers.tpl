@@ -60,6 +60,36 @@ capabilities:
       fieldPath: spec.nodeName
 {{- end }}
 
+{{- /*
+By these labels Datadog knows env, service and version of all that a pod sends. For Deployments and
+their pods.
+*/}}
+{{- define "orders.telemetryLabels" -}}
+tags.datadoghq.com/service: {{ include "orders.name" .root }}-{{ .part }}
+tags.datadoghq.com/version: {{ .root.Values.image.tag | quote }}
+{{- with .root.Values.telemetry.env }}
+tags.datadoghq.com/env: {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* DD_AGENT_HOST, and the three labels above. OTLP goes to the same host. */}}
+{{- define "orders.agentEnv" -}}
+- name: DD_AGENT_HOST
+  {{- if .Values.telemetry.host }}
+  value: {{ .Values.telemetry.host | quote }}
+  {{- else }}
+  valueFrom:
+    fieldRef:
+      fieldPath: status.hostIP
+  {{- end }}
+{{- range $name := list "env" "service" "version" }}
+- name: DD_{{ upper $name }}
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.labels['tags.datadoghq.com/{{ $name }}']
+{{- end }}
+{{- end }}
+
 {{- define "orders.ports" -}}
 - name: http
   containerPort: 8080
@@ -68,15 +98,15 @@ capabilities:
 {{- end }}
 
 {{- /*
-Starting may take 30 seconds. A pod that cannot work gets no requests after 6 seconds; it is
-restarted only when it answers nothing at all for 30.
+Starting may take a minute on a busy machine. A pod that cannot work gets no requests after 6
+seconds; it is restarted only when it answers nothing at all for 30.
 */}}
 {{- define "orders.probes" -}}
 startupProbe:
   httpGet: {path: /healthz, port: http}
   periodSeconds: 1
   timeoutSeconds: 2
-  failureThreshold: 30
+  failureThreshold: 60
 readinessProbe:
   httpGet: {path: /readyz, port: http}
   periodSeconds: 2

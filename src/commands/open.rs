@@ -1,0 +1,68 @@
+//! `sandbox open`: where to look, and a browser there.
+//!
+//! Owns the list of addresses. A machine without a browser is no failure: the addresses are said.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Outcome, page, up};
+use crate::error::{Error, Kind, Result};
+use crate::settings::Settings;
+use crate::tools::process::{self, Cmd};
+use crate::world::World;
+
+/// Programs that open an address in the user's browser.
+const OPENERS: [&str; 2] = ["xdg-open", "open"];
+/// How long one may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Kind::Cluster`] when the sandbox is not up.
+pub(super) async fn run(world: &World, settings: &Settings, print: bool) -> Result<Outcome> {
+    let name = &settings.name.value;
+    let record = world.place(name)?.record()?.ok_or_else(|| {
+        Error::new(Kind::Cluster, format!("sandbox `{name}` is not up")).hint("sandbox up")
+    })?;
+    let mut places: Vec<(&str, String)> = Vec::new();
+    places.extend(page::address(&record).map(|url| ("page", url)));
+    places.extend(up::urls(&record).into_iter().map(|url| ("app", url)));
+    if let Some((_, first)) = places.first().filter(|_| !print && has_screen(world)) {
+        show(world, first).await;
+    }
+    let text = places.iter().map(|(what, url)| format!("{what:<6} {url}\n")).collect();
+    let list: Vec<_> =
+        places.iter().map(|(what, url)| json!({ "what": what, "url": url })).collect();
+    Ok(Outcome { text, data: json!({ "places": list }), bad_news: None })
+}
+
+/// Whether a browser could show something.
+fn has_screen(world: &World) -> bool {
+    let env = &world.env;
+    cfg!(target_os = "macos")
+        || env.text("DISPLAY").is_some()
+        || env.text("WAYLAND_DISPLAY").is_some()
+}
+
+async fn show(world: &World, url: &str) {
+    for opener in OPENERS {
+        let Ok(program) = process::find(opener, world.env.text("PATH"), &world.cwd) else {
+            continue;
+        };
+        let mut command = Cmd::new(program, "open a browser")
+            .arg(url)
+            .env(world.env.for_children())
+            .deadline(PATIENCE);
+        for name in ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS"] {
+            if let Some(value) = world.env.text(name) {
+                command = command.with(name, value);
+            }
+        }
+        if command.run().await.is_ok() {
+            return;
+        }
+    }
+    world.events.warn("no browser could be opened");
+}

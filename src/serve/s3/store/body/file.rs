@@ -1,0 +1,158 @@
+//! Files of large bodies. Owns their names and their end: a file is removed when
+//! the last object, part, reader or unfinished write that holds it is gone.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+
+use super::super::error::StoreError;
+use super::super::keeper::Chore;
+
+/// The folder of bodies.
+#[derive(Debug)]
+pub(in super::super) struct Bodies {
+    dir: PathBuf,
+    handle: File,
+    next: AtomicU64,
+    count: AtomicU64,
+    keeper: Sender<Chore>,
+    /// Off while the log is replayed (a later record may name a file again), while
+    /// the store closes, and for good after the log could not be synced (a
+    /// record on disk may name the file).
+    armed: AtomicBool,
+    durable: bool,
+}
+
+impl Bodies {
+    /// Opens or makes the folder; nothing is removed until [`Bodies::arm`].
+    pub(in super::super) fn open(
+        dir: PathBuf,
+        keeper: Sender<Chore>,
+        durable: bool,
+    ) -> Result<Self, StoreError> {
+        std::fs::create_dir_all(&dir).map_err(StoreError::io("make", &dir))?;
+        let handle = File::open(&dir).map_err(StoreError::io("open", &dir))?;
+        let (next, count, armed) = (AtomicU64::new(1), AtomicU64::new(0), AtomicBool::new(false));
+        Ok(Self { dir, handle, next, count, keeper, armed, durable })
+    }
+
+    /// Removes files that nothing refers to.
+    pub(in super::super) fn sweep(&self, known: impl Fn(u64) -> bool) -> Result<(), StoreError> {
+        let unreadable = || StoreError::io("read", &self.dir);
+        for entry in std::fs::read_dir(&self.dir).map_err(unreadable())? {
+            let path = entry.map_err(unreadable())?.path();
+            let name = path.file_name().and_then(|name| name.to_str());
+            let id = name.and_then(|name| u64::from_str_radix(name, 16).ok());
+            // A foreign file is not ours to remove.
+            let Some(id) = id else { continue };
+            self.next.fetch_max(id.saturating_add(1), Ordering::Relaxed);
+            if !known(id) {
+                std::fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets removal begin.
+    pub(in super::super) fn arm(&self) {
+        self.armed.store(true, Ordering::Release);
+    }
+
+    /// Stops removal.
+    pub(in super::super) fn disarm(&self) {
+        self.armed.store(false, Ordering::Release);
+    }
+
+    pub(in super::super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    pub(in super::super) fn durable(&self) -> bool {
+        self.durable
+    }
+
+    /// A new, empty file.
+    pub(super) fn create(self: &Arc<Self>) -> Result<(Arc<BodyFile>, File), StoreError> {
+        let body = self.claim(self.next.fetch_add(1, Ordering::Relaxed));
+        let path = body.path();
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&path)
+            .map_err(StoreError::io("make", &path))?;
+        Ok((body, file))
+    }
+
+    /// The file that a record refers to. There must be one claim for each file,
+    /// which its users share. No new file has its number, even when the record is
+    /// of something that was deleted: the log must not name two files alike.
+    pub(in super::super) fn claim(self: &Arc<Self>, id: u64) -> Arc<BodyFile> {
+        self.next.fetch_max(id.saturating_add(1), Ordering::Relaxed);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        Arc::new(BodyFile { id, bodies: Arc::clone(self) })
+    }
+
+    /// Makes the names of new files durable.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        self.handle.sync_all().map_err(StoreError::io("sync", &self.dir))
+    }
+}
+
+/// A share in a file.
+#[derive(Debug)]
+pub(in super::super) struct BodyFile {
+    id: u64,
+    bodies: Arc<Bodies>,
+}
+
+impl BodyFile {
+    pub(in super::super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(in super::super) fn path(&self) -> PathBuf {
+        self.bodies.dir.join(format!("{:016x}", self.id))
+    }
+
+    pub(super) fn open(&self) -> Result<File, StoreError> {
+        let path = self.path();
+        File::open(&path).map_err(StoreError::io("open", &path))
+    }
+
+    /// Refuses a file that has fewer than `len` bytes.
+    pub(in super::super) fn check(&self, len: u64) -> Result<(), StoreError> {
+        let path = self.path();
+        let found = std::fs::metadata(&path).map_err(StoreError::io("look at", &path))?.len();
+        if found >= len {
+            return Ok(());
+        }
+        let reason = format!("{len} bytes were written, {found} are there");
+        Err(StoreError::Damaged { path, offset: found, reason })
+    }
+}
+
+impl Drop for BodyFile {
+    fn drop(&mut self) {
+        self.bodies.count.fetch_sub(1, Ordering::Relaxed);
+        if self.bodies.armed.load(Ordering::Acquire) {
+            // A keeper that has ended leaves the file to the next start.
+            let _ = self.bodies.keeper.send(Chore::Remove(self.path()));
+        }
+    }
+}
+
+/// A run of bytes in a file.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Extent {
+    pub(in super::super) file: Arc<BodyFile>,
+    pub(in super::super) offset: u64,
+    pub(in super::super) len: u64,
+}
+
+/// Makes the names within a folder durable.
+pub(in super::super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
+    let handle = File::open(dir).map_err(StoreError::io("open", dir))?;
+    handle.sync_all().map_err(StoreError::io("sync", dir))
+}

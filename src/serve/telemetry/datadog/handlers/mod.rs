@@ -1,0 +1,74 @@
+//! The HTTP endpoints. Owns receiving a request and counting it; what is done
+//! with its body is below.
+
+pub(super) mod intake;
+pub(super) mod proxy;
+pub(super) mod stats;
+pub(super) mod traces;
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, Uri};
+
+use super::Agent;
+use super::{body, sender};
+use crate::serve::telemetry::model::Origin;
+use crate::serve::telemetry::store::{Counter, Raw, session_token};
+
+/// A request that came in whole.
+struct Received {
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+    session: String,
+}
+
+impl Received {
+    /// Receives a body of at most `limit` bytes, and counts and keeps the
+    /// request under the endpoint's documented path.
+    ///
+    /// # Errors
+    ///
+    /// There is no whole body; what is to be answered then.
+    async fn new(
+        agent: &Agent,
+        endpoint: &'static str,
+        request: Request,
+        limit: usize,
+    ) -> Result<Self, Response> {
+        agent.count(endpoint, Counter::Requests, 1);
+        let (parts, body) = request.into_parts();
+        let body = match body::receive(&parts.headers, body, limit).await {
+            Ok(body) => body,
+            Err(error) => {
+                agent.count(endpoint, Counter::Dropped, 1);
+                return Err(error.answer());
+            }
+        };
+        agent.count(endpoint, Counter::Bytes, u64::try_from(body.len()).unwrap_or(u64::MAX));
+        let session = session_token(&parts.uri, &parts.headers).unwrap_or_default();
+        let uri = without_key(&parts.uri, endpoint);
+        let raw = Raw::new(endpoint, &parts.method, &uri, &parts.headers, body.clone());
+        agent.intake.store.add_raw(raw);
+        Ok(Self { uri: parts.uri, headers: parts.headers, body, session })
+    }
+
+    /// Who sent it.
+    fn origin(&self) -> Origin<'_> {
+        sender::origin(&self.headers, &self.session)
+    }
+}
+
+/// The old log intake has the API key in its path.
+fn without_key(uri: &Uri, endpoint: &'static str) -> Uri {
+    if endpoint == intake::OLD_LOGS && uri.path() != endpoint {
+        return Uri::from_static(intake::OLD_LOGS);
+    }
+    uri.clone()
+}
+
+/// The state of all handlers.
+type Shared = Arc<Agent>;

@@ -1,0 +1,112 @@
+//! Who may ask: not a page of another web site.
+//!
+//! Owns the rule for `Host` and `Origin`. A page elsewhere can make a browser send requests here,
+//! and can make its own name point here; both show in these headers.
+
+use std::net::IpAddr;
+
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, StatusCode, Uri};
+
+/// Why a request is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Foreign {
+    /// The name is not ours.
+    #[error("this host name is not served")]
+    Host,
+    /// The page is not ours.
+    #[error("pages of other sites may not ask")]
+    Origin,
+}
+
+impl Foreign {
+    pub(super) fn status(self) -> StatusCode {
+        match self {
+            Self::Host => StatusCode::MISDIRECTED_REQUEST,
+            Self::Origin => StatusCode::FORBIDDEN,
+        }
+    }
+}
+
+/// Checks a request's headers.
+pub(super) fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Foreign> {
+    let named = headers.get(HOST).map(|host| host.to_str().map_err(|_| Foreign::Host));
+    let host = match named {
+        Some(host) => host?,
+        // HTTP/2 has the name in the target.
+        None => uri.authority().map_or("", http::uri::Authority::as_str),
+    };
+    if !host.is_empty() && !is_local(host) {
+        return Err(Foreign::Host);
+    }
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let same = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    match same {
+        Some(("http" | "https", origin)) if origin.eq_ignore_ascii_case(host) => Ok(()),
+        _ => Err(Foreign::Origin),
+    }
+}
+
+/// Names that nobody can register in the public DNS: addresses, `localhost` and those below it,
+/// single words, and names of Services in a cluster.
+fn is_local(host: &str) -> bool {
+    let name = without_port(host).to_ascii_lowercase();
+    if name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    let labels: Vec<&str> = name.trim_end_matches('.').split('.').collect();
+    match labels.as_slice() {
+        [one] => !one.is_empty(),
+        [.., "localhost" | "svc" | "internal"] | [.., "svc", "cluster", "local"] => true,
+        _ => false,
+    }
+}
+
+fn without_port(host: &str) -> &str {
+    if let Some(end) = host.find(']') {
+        return host.get(..=end).unwrap_or(host);
+    }
+    host.split(':').next().unwrap_or(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(host: &str, origin: Option<&str>) -> Result<(), Foreign> {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, host.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert(ORIGIN, origin.parse().unwrap());
+        }
+        check(&Uri::from_static("/sandbox/v1/info"), &headers)
+    }
+
+    #[test]
+    fn local_names_are_served() {
+        for host in [
+            "127.0.0.1:8127",
+            "localhost",
+            "telemetry.localhost:80",
+            "[::1]:8127",
+            "10.244.0.5:8127",
+            "sandbox-telemetry",
+            "sandbox-telemetry.sandbox.svc:8127",
+            "sandbox-telemetry.sandbox.svc.cluster.local",
+            "host.docker.internal",
+        ] {
+            assert_eq!(checked(host, None), Ok(()), "{host}");
+            assert_eq!(checked(host, Some(&format!("http://{host}"))), Ok(()), "{host}");
+        }
+    }
+
+    #[test]
+    fn foreign_names_and_pages_are_not() {
+        for host in ["evil.example.com", "localhost.evil.com", "127.0.0.1.evil.com:8127", "a.b"] {
+            assert_eq!(checked(host, None), Err(Foreign::Host), "{host}");
+        }
+        for origin in ["http://evil.com", "null", "http://localhost:3000", "file://localhost"] {
+            assert_eq!(checked("localhost:8127", Some(origin)), Err(Foreign::Origin), "{origin}");
+        }
+    }
+}

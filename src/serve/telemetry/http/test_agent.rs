@@ -1,0 +1,204 @@
+//! The part of Datadog's test agent's API that tests of Datadog's clients use.
+//!
+//! Owns sessions and the shape of its answers. Checks of traces, snapshots and recorded answers are
+//! not there. Source: <https://github.com/DataDog/dd-apm-test-agent>.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, Uri};
+use serde_json::{Map, Value as Json_, json};
+
+use super::super::model::{Span, Status, Value, trace_id_candidates};
+use super::super::query::json as shape;
+use super::super::store::{Raw, Row, Store, low_half, read, session_token};
+use super::{Server, Shared};
+
+/// So many sessions are remembered.
+const MOST_SESSIONS: usize = 1000;
+const STATS: &str = "/v0.6/stats";
+const APP_TELEMETRY: &str = "/telemetry/proxy/";
+
+/// Since when each session counts.
+#[derive(Debug, Default)]
+pub(in super::super) struct Sessions {
+    state: Mutex<SessionState>,
+}
+
+#[derive(Debug, Default)]
+struct SessionState {
+    /// The number of the last item before a session, by its token; empty for all.
+    since: HashMap<String, u64>,
+    /// What comes without a token belongs to the session that began last.
+    latest: String,
+}
+
+/// Which items belong to a session.
+struct Scope {
+    token: String,
+    since: u64,
+    takes_unnamed: bool,
+}
+
+impl Scope {
+    fn has(&self, session: &str, seq: u64) -> bool {
+        seq > self.since
+            && (self.token.is_empty()
+                || session == self.token
+                || (session.is_empty() && self.takes_unnamed))
+    }
+}
+
+impl Sessions {
+    fn begin(&self, token: &str, seq: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.since.len() >= MOST_SESSIONS && !state.since.contains_key(token) {
+            state.since.clear();
+        }
+        state.since.insert(token.to_owned(), seq);
+        token.clone_into(&mut state.latest);
+    }
+
+    fn scope(&self, token: Option<String>) -> Scope {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let token = token.unwrap_or_default();
+        let all = state.since.get("").copied().unwrap_or(0);
+        let since = state.since.get(&token).copied().unwrap_or(0).max(all);
+        let takes_unnamed = !token.is_empty() && state.latest == token;
+        Scope { token, since, takes_unnamed }
+    }
+}
+
+/// Everything below `/test/` that is there.
+pub(in super::super) fn router(server: Arc<Server>) -> Router {
+    Router::new()
+        .route("/test/session/start", get(begin))
+        .route("/test/session/clear", any(begin))
+        .route("/test/session/traces", get(traces))
+        .route("/test/session/requests", get(requests))
+        .route("/test/session/stats", get(stats))
+        .route("/test/session/apmtelemetry", get(app_telemetry))
+        .route("/test/traces", get(traces_by_id))
+        .with_state(server)
+}
+
+async fn begin(State(server): Shared, uri: Uri, headers: HeaderMap) -> Response {
+    let token = session_token(&uri, &headers).unwrap_or_default();
+    server.sessions.begin(&token, server.intake.store.seq());
+    ().into_response()
+}
+
+async fn traces(State(server): Shared, uri: Uri, headers: HeaderMap) -> Json<Json_> {
+    let scope = server.sessions.scope(session_token(&uri, &headers));
+    Json(grouped(&server.intake.store, |_, session, seq| scope.has(session, seq)))
+}
+
+async fn traces_by_id(State(server): Shared, uri: Uri) -> Json<Json_> {
+    let asked = uri
+        .query()
+        .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("trace_ids=")));
+    let asked = asked.unwrap_or_default().replace("%2C", ",");
+    let ids: Vec<u64> = asked.split(',').flat_map(trace_id_candidates).map(low_half).collect();
+    Json(grouped(&server.intake.store, |trace, _, _| ids.contains(&trace)))
+}
+
+/// Traces in the order in which they began to come in, each a list of spans as `/v0.4/traces` has
+/// them.
+fn grouped(store: &Store, belongs: impl Fn(u64, &str, u64) -> bool) -> Json_ {
+    let mut places: HashMap<u64, usize> = HashMap::new();
+    let mut traces: Vec<Vec<Json_>> = Vec::new();
+    for shared in store.spans().segments() {
+        let segment = read(&shared);
+        for row in segment.rows() {
+            let head = row.head();
+            let trace = low_half(row.trace());
+            let session = segment.origin_fields(head.origin).session;
+            if !belongs(trace, session, head.seq) {
+                continue;
+            }
+            let place = *places.entry(trace).or_insert(traces.len());
+            if place == traces.len() {
+                traces.push(Vec::new());
+            }
+            if let Some(trace) = traces.get_mut(place) {
+                trace.push(as_sent(&segment.span(row)));
+            }
+        }
+    }
+    json!(traces)
+}
+
+/// A span as Datadog's clients send it.
+fn as_sent(span: &Span<'_>) -> Json_ {
+    let (mut meta, mut metrics, mut structs) = (Map::new(), Map::new(), Map::new());
+    for (key, value) in &span.attributes {
+        let (into, value) = match value {
+            Value::Int(_) | Value::Double(_) => (&mut metrics, shape::value(value)),
+            Value::Bytes(bytes) => (&mut structs, json!(STANDARD.encode(bytes))),
+            Value::Str(text) => (&mut meta, json!(text)),
+            Value::Bool(value) => (&mut meta, json!(value.to_string())),
+            other => (&mut meta, json!(shape::value(other).to_string())),
+        };
+        into.insert(key.to_string(), value);
+    }
+    let mut sent = Map::new();
+    sent.insert("service".to_owned(), json!(span.service));
+    sent.insert("name".to_owned(), json!(span.name));
+    sent.insert("resource".to_owned(), json!(span.resource));
+    sent.insert("type".to_owned(), json!(span.span_type));
+    sent.insert("trace_id".to_owned(), json!(low_half(span.trace_id)));
+    sent.insert("span_id".to_owned(), json!(span.span_id));
+    sent.insert("parent_id".to_owned(), json!(span.parent_id));
+    sent.insert("start".to_owned(), json!(span.start_ns));
+    sent.insert("duration".to_owned(), json!(span.duration_ns));
+    sent.insert("error".to_owned(), json!(i32::from(span.status == Status::Error)));
+    sent.insert("meta".to_owned(), Json_::Object(meta));
+    sent.insert("metrics".to_owned(), Json_::Object(metrics));
+    if !structs.is_empty() {
+        sent.insert("meta_struct".to_owned(), Json_::Object(structs));
+    }
+    Json_::Object(sent)
+}
+
+async fn requests(State(server): Shared, uri: Uri, headers: HeaderMap) -> Json<Json_> {
+    let all = requests_of(&server, &uri, &headers);
+    Json(all.iter().map(as_request).collect())
+}
+
+async fn stats(State(server): Shared, uri: Uri, headers: HeaderMap) -> Json<Json_> {
+    let all = requests_of(&server, &uri, &headers);
+    Json(all.iter().filter(|raw| raw.endpoint == STATS).map(as_request).collect())
+}
+
+/// The events that clients send of themselves; those that are no JSON are left out.
+async fn app_telemetry(State(server): Shared, uri: Uri, headers: HeaderMap) -> Json<Json_> {
+    let all = requests_of(&server, &uri, &headers);
+    let events = all
+        .iter()
+        .filter(|raw| raw.url.starts_with(APP_TELEMETRY))
+        .filter_map(|raw| serde_json::from_slice::<Json_>(&raw.body).ok());
+    Json(events.collect())
+}
+
+fn requests_of(server: &Server, uri: &Uri, headers: &HeaderMap) -> Vec<Raw> {
+    let scope = server.sessions.scope(session_token(uri, headers));
+    let all = server.intake.store.raw().into_iter();
+    all.filter(|(seq, raw)| scope.has(&raw.session, *seq)).map(|(_, raw)| raw).collect()
+}
+
+fn as_request(raw: &Raw) -> Json_ {
+    let headers: Map<String, Json_> =
+        raw.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({
+        "method": raw.method,
+        "url": raw.url,
+        "headers": headers,
+        "body": STANDARD.encode(&raw.body),
+    })
+}

@@ -1,0 +1,3 @@
+module sandbox/tests/s3/load
+
+go 1.25

@@ -1,0 +1,3 @@
+module sandbox.test/load
+
+go 1.24
