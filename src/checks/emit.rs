@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::checks::context::Context;
 use crate::checks::{NAMESPACE, text};
 use crate::env;
+use crate::tools::plain;
 use crate::tools::pod::{self, PodRun};
 
 /// The service that it is of.
@@ -49,7 +50,7 @@ pub(super) async fn send(endpoint: &str, trace: &str) -> Result<(), String> {
         "resource": { "attributes": [service] },
         "scopeSpans": [{ "scope": { "name": "sandbox" }, "spans": [span] }],
     }] });
-    let client = reqwest::Client::builder().no_proxy().timeout(LIMIT).build();
+    let client = plain::client().timeout(LIMIT).build();
     let sent = client
         .map_err(|error| error.to_string())?
         .post(format!("{endpoint}/v1/traces"))

@@ -20,6 +20,7 @@ use crate::report::event::{Event, Events};
 use crate::serve::relay::{self, From, Route};
 use crate::serve::telemetry::tail;
 use crate::serve::{Sink, health, s3, telemetry};
+use crate::tools::plain;
 use crate::world::World;
 
 /// Lines of a log that may wait to be written; what comes then is left out, so that a reader that
@@ -127,9 +128,15 @@ async fn serve_telemetry(world: &World, flags: &ServeTelemetry, sink: Sink) -> R
 /// Pods whose lines are not the app's.
 fn skipped() -> tail::Skip {
     tail::Skip {
-        namespaces: ["kube-system", "local-path-storage", "cert-manager", NAMESPACE]
-            .map(str::to_owned)
-            .to_vec(),
+        namespaces: [
+            "kube-system",
+            "local-path-storage",
+            "cert-manager",
+            "ingress-nginx",
+            NAMESPACE,
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         pods: Vec::new(),
     }
 }
@@ -188,7 +195,7 @@ async fn node_logs(world: &World, flags: &ServeRelay, sink: &Sink) {
     let stop = world.cancel.clone();
     let followed = tail::follow(folder, skipped(), hand_on, Arc::clone(sink), stop.clone());
     let url = format!("http://{}/sandbox/v1/intake/logs", flags.logs_to);
-    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
+    let client = plain::client().timeout(PATIENCE).build();
     let sent = async {
         let Ok(client) = client else { return };
         while let Some(mut batch) = lines.recv().await {

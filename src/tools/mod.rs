@@ -10,6 +10,7 @@ pub mod kube;
 pub mod manifests;
 pub mod oci;
 pub mod orphans;
+pub mod plain;
 pub mod pod;
 pub mod ports;
 pub mod process;

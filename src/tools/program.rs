@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn libraries_are_what_a_process_has_mapped_as_code() {
         let maps = "\
-55d0-55d1 r-xp 00000000 fe:00 100 /work/target/sandbox
+55d0-55d1 r-xp 00000000 fe:00 100 /usr/local/bin/sandbox
 7f00-7f01 r--p 00000000 fe:00 101 /usr/lib/x86_64-linux-gnu/libc.so.6
 7f01-7f02 r-xp 00001000 fe:00 101 /usr/lib/x86_64-linux-gnu/libc.so.6
 7f03-7f04 r-xp 00001000 fe:00 102 /usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2

@@ -4,19 +4,25 @@
 //! not decide what an answer is worth.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt};
+use jiff::{SignedDuration, Timestamp};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Method, Response, StatusCode, Url};
 use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::{Bucket, Credentials, S3Action, UrlStyle};
+use tokio::sync::OnceCell;
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::tools::plain;
 
 /// How long the signature of a request is valid, and so how late it may begin.
 const VALID: Duration = Duration::from_secs(300);
+/// Clocks this near to each other are the same.
+const NEAR: SignedDuration = SignedDuration::from_secs(60);
 /// How long a request may take until its answer begins.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How much of an error's text is shown, in characters.
@@ -50,6 +56,8 @@ pub struct S3 {
     endpoint: Url,
     credentials: Credentials,
     http: reqwest::Client,
+    /// How far the server's clock is ahead of ours, once it was asked.
+    ahead: Arc<OnceCell<SignedDuration>>,
 }
 
 /// One object of a listing.
@@ -123,17 +131,29 @@ impl S3 {
     pub fn new(access: Access, in_cluster: bool) -> Result<Self> {
         let wrong = || format!("`{}` is no address of an S3 server", access.endpoint);
         let endpoint = Url::parse(&access.endpoint).context(Kind::Settings, wrong)?;
-        let mut http = reqwest::Client::builder()
-            .user_agent(concat!("sandbox/", env!("CARGO_PKG_VERSION")))
-            .no_proxy()
-            .read_timeout(PATIENCE);
+        let mut http = plain::client().read_timeout(PATIENCE);
         if !in_cluster && endpoint.host_str().is_some_and(|host| host.ends_with(".localhost")) {
             let port = endpoint.port_or_known_default().unwrap_or(80);
             http = http.dns_resolver(Loopback(port));
         }
         let http = http.build().context(Kind::Unexpected, wrong)?;
         let credentials = Credentials::new(&access.access_key, &access.secret_key);
-        Ok(Self { access, endpoint, credentials, http })
+        Ok(Self { access, endpoint, credentials, http, ahead: Arc::default() })
+    }
+
+    /// The time on the server's clock, which a signature goes by and a test may have moved.
+    async fn now(&self) -> Timestamp {
+        let ask = || async {
+            let answer = self.http.get(self.endpoint.clone()).send().await.ok();
+            let date = answer.as_ref().and_then(|answer| answer.headers().get(http::header::DATE));
+            let date = date.and_then(|date| date.to_str().ok());
+            let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+            let ahead = date.map(|date| date.timestamp().duration_since(Timestamp::now()));
+            // What is within a minute are ordinary clocks.
+            ahead.filter(|ahead| ahead.abs() > NEAR).unwrap_or_default()
+        };
+        let now = Timestamp::now();
+        now.checked_add(*self.ahead.get_or_init(ask).await).unwrap_or(now)
     }
 
     fn bucket(&self, name: &str) -> Result<Bucket> {
@@ -179,7 +199,7 @@ impl S3 {
     /// [`Kind::Cluster`] with S3's reason.
     pub async fn create_bucket(&self, bucket: &str) -> Result<()> {
         let known = self.bucket(bucket)?;
-        let url = known.create_bucket(&self.credentials).sign(VALID);
+        let url = known.create_bucket(&self.credentials).sign_with_time(VALID, &self.now().await);
         let answer = self.send(Method::PUT, url, "".into()).await?;
         Self::done(&format!("make the bucket `{bucket}`"), answer).await.map(|_| ())
     }
@@ -190,7 +210,7 @@ impl S3 {
     /// [`Kind::Cluster`] with S3's reason.
     pub async fn delete_bucket(&self, bucket: &str) -> Result<()> {
         let known = self.bucket(bucket)?;
-        let url = known.delete_bucket(&self.credentials).sign(VALID);
+        let url = known.delete_bucket(&self.credentials).sign_with_time(VALID, &self.now().await);
         let answer = self.send(Method::DELETE, url, "".into()).await?;
         Self::done(&format!("remove the bucket `{bucket}`"), answer).await.map(|_| ())
     }
@@ -207,7 +227,8 @@ impl S3 {
         size: Option<u64>,
     ) -> Result<()> {
         let known = self.bucket(bucket)?;
-        let url = known.put_object(Some(&self.credentials), key).sign(VALID);
+        let url =
+            known.put_object(Some(&self.credentials), key).sign_with_time(VALID, &self.now().await);
         let mut request = self.http.put(url).body(body);
         if let Some(size) = size {
             request = request.header(http::header::CONTENT_LENGTH, size);
@@ -224,7 +245,9 @@ impl S3 {
     /// # Errors
     /// [`Kind::Cluster`] with S3's reason.
     pub async fn get(&self, bucket: &str, key: &str) -> Result<Option<Object>> {
-        let url = self.presigned_get(bucket, key)?;
+        let known = self.bucket(bucket)?;
+        let now = self.now().await;
+        let url = known.get_object(Some(&self.credentials), key).sign_with_time(VALID, &now);
         let answer = self.send(Method::GET, url, "".into()).await?;
         let found = Self::found(&format!("read `{bucket}/{key}`"), answer).await?;
         Ok(found.map(|response| {
@@ -234,22 +257,15 @@ impl S3 {
         }))
     }
 
-    /// A URL that anybody may read an object with, for five minutes.
-    ///
-    /// # Errors
-    /// [`Kind::Usage`] when the bucket can have no such name.
-    pub fn presigned_get(&self, bucket: &str, key: &str) -> Result<Url> {
-        let known = self.bucket(bucket)?;
-        Ok(known.get_object(Some(&self.credentials), key).sign(VALID))
-    }
-
     /// Removes an object; one that is not there is no failure.
     ///
     /// # Errors
     /// [`Kind::Cluster`] with S3's reason.
     pub async fn delete(&self, bucket: &str, key: &str) -> Result<()> {
         let known = self.bucket(bucket)?;
-        let url = known.delete_object(Some(&self.credentials), key).sign(VALID);
+        let url = known
+            .delete_object(Some(&self.credentials), key)
+            .sign_with_time(VALID, &self.now().await);
         let answer = self.send(Method::DELETE, url, "".into()).await?;
         Self::done(&format!("remove `{bucket}/{key}`"), answer).await.map(|_| ())
     }
@@ -276,7 +292,8 @@ impl S3 {
         if let Some(after) = after {
             ask.with_continuation_token(after);
         }
-        let answer = self.send(Method::GET, ask.sign(VALID), "".into()).await?;
+        let answer =
+            self.send(Method::GET, ask.sign_with_time(VALID, &self.now().await), "".into()).await?;
         let what = format!("list `{bucket}`");
         let text = Self::done(&what, answer).await?.text().await;
         let text = text.context(Kind::Cluster, || format!("S3 does not {what} to the end"))?;

@@ -10,6 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::error::{Context, Error, Kind, Result};
+use crate::tools::plain;
 
 /// How long an answer may take beyond what the question itself waits for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,7 +30,7 @@ impl Telemetry {
     /// # Errors
     /// [`Kind::Unexpected`] when no client can be made.
     pub fn new(port: u16) -> Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().build();
+        let http = plain::client().build();
         let http = http.context(Kind::Unexpected, || "cannot make an HTTP client".to_owned())?;
         Ok(Self { base: format!("http://127.0.0.1:{port}"), http })
     }

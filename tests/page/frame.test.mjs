@@ -14,7 +14,8 @@ scene('is small, asks nobody else and needs no inline code', async ({ server, pa
   page.on('response', async (response) => {
     const url = new URL(response.url());
     if (url.origin !== server.url) foreign.push(url.href);
-    if (url.pathname === '/' || url.pathname.startsWith('/page/')) sizes.set(url.pathname, (await response.body()).length);
+    if (url.pathname === '/' || url.pathname.startsWith('/page/'))
+      sizes.set(url.pathname, (await response.body()).length);
   });
   await visit('#/services');
   await page.getByRole('heading', { name: 'Nothing has arrived yet' }).waitFor();
@@ -64,5 +65,8 @@ scene('the sandbox is a view when there is one', async ({ server, page, visit })
   for (const wanted of ['doks', 'redis', 'waits for its volume', 'the cart survives', 'status 500', '1 of 1 failed']) {
     assert.ok(text.includes(wanted), `${wanted} in ${text}`);
   }
-  assert.equal(await page.getByRole('link', { name: 'http://shop.localhost:8080/' }).getAttribute('href'), 'http://shop.localhost:8080/');
+  assert.equal(
+    await page.getByRole('link', { name: 'http://shop.localhost:8080/' }).getAttribute('href'),
+    'http://shop.localhost:8080/',
+  );
 });

@@ -17,7 +17,7 @@ scene('everything is reached by keys alone', async ({ server, page, visit }) => 
     for (const name of names) await page.keyboard.press(name);
   };
   const chosen = page.locator('[aria-selected="true"]');
-  await page.getByRole('row', { name: /orders/ }).waitFor();
+  await page.getByRole('row', { name: /^orders/ }).waitFor();
 
   await keys('g', 't');
   await page.getByRole('row', { name: /GET \/first/ }).waitFor();
@@ -39,7 +39,10 @@ scene('everything is reached by keys alone', async ({ server, page, visit }) => 
   await chosen.getByText('GET /first').waitFor();
 
   await keys('/');
-  assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), 'Search names and attributes');
+  assert.equal(
+    await page.evaluate(() => document.activeElement?.getAttribute('aria-label')),
+    'Search names and attributes',
+  );
   await page.keyboard.type('second');
   await page.getByRole('row', { name: /GET \/first/ }).waitFor({ state: 'detached' });
   await keys('Escape', 'j', 'Enter');
@@ -49,7 +52,13 @@ scene('everything is reached by keys alone', async ({ server, page, visit }) => 
   await keys('Escape');
   await page.getByRole('row', { name: /GET \/first/ }).waitFor();
 
-  for (const [key, place] of [['m', 'metrics'], ['l', 'logs'], ['o', 's3'], ['b', 'sandbox'], ['s', 'services']]) {
+  for (const [key, place] of [
+    ['m', 'metrics'],
+    ['l', 'logs'],
+    ['o', 's3'],
+    ['b', 'sandbox'],
+    ['s', 'services'],
+  ]) {
     await keys('g', key);
     await page.waitForURL(new RegExp(`#/${place}$`));
   }
@@ -94,7 +103,17 @@ scene('focus is visible, and Tab reaches every control', async ({ server, page, 
     assert.notEqual(outline, 'none', `${name} shows its focus`);
     seen.add(name);
   }
-  for (const name of ['Services', 'Search names and attributes', 'Service', 'Span name', 'At least this long', 'slowest', 'Traces', 'Help: keys', 'Switch to dark']) {
+  for (const name of [
+    'Services',
+    'Search names and attributes',
+    'Service',
+    'Span name',
+    'At least this long',
+    'slowest',
+    'Traces',
+    'Help: keys',
+    'Switch to dark',
+  ]) {
     assert.ok(seen.has(name), `${name} among ${[...seen].join(', ')}`);
   }
 });

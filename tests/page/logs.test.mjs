@@ -43,7 +43,12 @@ scene('level, service and words filter', async ({ server, page, visit }) => {
     await page.waitForFunction((number) => document.querySelectorAll('.logs .row').length === number, wanted);
     return rows.locator('.message').allInnerTexts();
   };
-  assert.deepEqual(await messages(4), ['listening on port 8080', 'slow answer from orders', 'lost the database', 'cache miss']);
+  assert.deepEqual(await messages(4), [
+    'listening on port 8080',
+    'slow answer from orders',
+    'lost the database',
+    'cache miss',
+  ]);
   await page.getByRole('button', { name: 'warn', exact: true }).click();
   assert.deepEqual(await messages(2), ['slow answer from orders', 'lost the database']);
   await page.getByLabel('Service', { exact: true }).selectOption('orders');
@@ -57,7 +62,10 @@ scene('level, service and words filter', async ({ server, page, visit }) => {
 });
 
 scene('an opened line shows all of it', async ({ server, page, visit }) => {
-  await server.send('logs', logs([{ service: 'web', message: 'first line\nsecond line', attributes: { user: 'ada' } }]));
+  await server.send(
+    'logs',
+    logs([{ service: 'web', message: 'first line\nsecond line', attributes: { user: 'ada' } }]),
+  );
   await visit('#/logs');
   await page.getByRole('row', { name: /first line/ }).click();
   const pane = page.getByRole('complementary', { name: 'Log line' });

@@ -9,12 +9,31 @@ const PHONE = { viewport: { width: 390, height: 844 } };
 /** @param {import('./support/server.mjs').Server} server */
 async function fill(server) {
   const sent = trace([
-    { service: 'storefront-web', name: 'GET /a/rather/long/path/to/a/product/with-a-long-name-42', duration: 250, error: true },
-    { service: 'orders', name: 'SELECT something FROM a_table WHERE it_is_long = $1', parent: 'GET /a/rather/long/path/to/a/product/with-a-long-name-42', attributes: { 'url.full': `http://shop.localhost/${'x'.repeat(300)}` } },
+    {
+      service: 'storefront-web',
+      name: 'GET /a/rather/long/path/to/a/product/with-a-long-name-42',
+      duration: 250,
+      error: true,
+    },
+    {
+      service: 'orders',
+      name: 'SELECT something FROM a_table WHERE it_is_long = $1',
+      parent: 'GET /a/rather/long/path/to/a/product/with-a-long-name-42',
+      attributes: { 'url.full': `http://shop.localhost/${'x'.repeat(300)}` },
+    },
   ]);
   await server.send('traces', sent.body);
-  await server.send('logs', logs([{ service: 'storefront-web', level: 'error', message: `failed ${'y'.repeat(400)}`, traceId: sent.id }]));
-  await server.send('metrics', gauge('a.metric.with.quite.a.long.name.that.goes.on', [{ value: 1, at: Date.now() - 60_000 }, { value: 2, at: Date.now() - 30_000 }]));
+  await server.send(
+    'logs',
+    logs([{ service: 'storefront-web', level: 'error', message: `failed ${'y'.repeat(400)}`, traceId: sent.id }]),
+  );
+  await server.send(
+    'metrics',
+    gauge('a.metric.with.quite.a.long.name.that.goes.on', [
+      { value: 1, at: Date.now() - 60_000 },
+      { value: 2, at: Date.now() - 30_000 },
+    ]),
+  );
   await server.put('sandbox', {
     name: 'shop',
     profile: 'eks',
@@ -41,32 +60,58 @@ async function shown(page, text) {
   await page.locator('main').getByText(text).locator('visible=true').first().waitFor();
 }
 
-scene('nothing is wider than a phone', async ({ server, page, visit }) => {
-  for (const [hash, text] of await fill(server)) {
-    await visit(hash);
-    await shown(page, text);
-    const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    assert.ok(width <= 390, `${hash} is ${width} wide`);
-    const wide = await page
-      .locator('main button, main input, main select, main a')
-      .evaluateAll((items) => items.filter((item) => item.getBoundingClientRect().right > 391 && item.checkVisibility()).map((item) => item.outerHTML.slice(0, 80)));
-    assert.deepEqual(wide, [], `${hash}: controls out of sight`);
-  }
-}, PHONE);
+scene(
+  'nothing is wider than a phone',
+  async ({ server, page, visit }) => {
+    for (const [hash, text] of await fill(server)) {
+      await visit(hash);
+      await shown(page, text);
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(width <= 390, `${hash} is ${width} wide`);
+      const wide = await page
+        .locator('main button, main input, main select, main a')
+        .evaluateAll((items) =>
+          items
+            .filter((item) => item.getBoundingClientRect().right > 391 && item.checkVisibility())
+            .map((item) => item.outerHTML.slice(0, 80)),
+        );
+      assert.deepEqual(wide, [], `${hash}: controls out of sight`);
+    }
+  },
+  PHONE,
+);
 
-scene('a span can be opened and closed on a phone', async ({ server, page, visit }) => {
-  const [, , [hash]] = await fill(server);
-  await visit(String(hash));
-  await page.getByRole('row', { name: /SELECT something/ }).click();
-  const pane = page.getByRole('complementary', { name: 'Span' });
-  await pane.getByText('url.full').waitFor();
-  await pane.getByRole('button', { name: 'Close' }).click();
-  await pane.waitFor({ state: 'detached' });
-}, PHONE);
+scene(
+  'a span can be opened and closed on a phone',
+  async ({ server, page, visit }) => {
+    const [, , [hash]] = await fill(server);
+    await visit(String(hash));
+    await page.getByRole('row', { name: /SELECT something/ }).click();
+    const pane = page.getByRole('complementary', { name: 'Span' });
+    await pane.getByText('url.full').waitFor();
+    await pane.getByRole('button', { name: 'Close' }).click();
+    await pane.waitFor({ state: 'detached' });
+  },
+  PHONE,
+);
 
 scene('every control has a name', async ({ server, page, visit }) => {
   const session = await page.context().newCDPSession(page);
-  const controls = new Set(['button', 'link', 'textbox', 'searchbox', 'combobox', 'checkbox', 'grid', 'treegrid', 'dialog', 'img', 'complementary', 'navigation', 'table']);
+  const controls = new Set([
+    'button',
+    'link',
+    'textbox',
+    'searchbox',
+    'combobox',
+    'checkbox',
+    'grid',
+    'treegrid',
+    'dialog',
+    'img',
+    'complementary',
+    'navigation',
+    'table',
+  ]);
   for (const [hash, text] of await fill(server)) {
     await visit(hash);
     await shown(page, text);
@@ -74,31 +119,43 @@ scene('every control has a name', async ({ server, page, visit }) => {
     const found = nodes.filter((node) => !node.ignored && controls.has(node.role?.value));
     assert.ok(found.length > 8, `${hash} has controls`);
     const nameless = found.filter((node) => !node.name?.value?.trim());
-    assert.deepEqual(nameless.map((node) => node.role?.value), [], `${hash}: controls without a name`);
+    assert.deepEqual(
+      nameless.map((node) => node.role?.value),
+      [],
+      `${hash}: controls without a name`,
+    );
   }
 });
 
-scene('dark as the system has it, light when asked for, and it stays', async ({ page, visit }) => {
-  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-  await visit('#/traces');
-  await page.getByRole('button', { name: 'Switch to light' }).waitFor();
-  const dark = await ground();
-  await page.getByRole('button', { name: 'Switch to light' }).click();
-  const light = await ground();
-  assert.notEqual(dark, light);
-  await page.reload();
-  await page.getByRole('button', { name: 'Switch to dark' }).waitFor();
-  assert.equal(await ground(), light);
-}, { colorScheme: 'dark' });
+scene(
+  'dark as the system has it, light when asked for, and it stays',
+  async ({ page, visit }) => {
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    await visit('#/traces');
+    await page.getByRole('button', { name: 'Switch to light' }).waitFor();
+    const dark = await ground();
+    await page.getByRole('button', { name: 'Switch to light' }).click();
+    const light = await ground();
+    assert.notEqual(dark, light);
+    await page.reload();
+    await page.getByRole('button', { name: 'Switch to dark' }).waitFor();
+    assert.equal(await ground(), light);
+  },
+  { colorScheme: 'dark' },
+);
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-  scene(`text has contrast in the ${colorScheme}`, async ({ server, page, visit }) => {
-    for (const [hash, text] of await fill(server)) {
-      await visit(hash);
-      await shown(page, text);
-      assert.deepEqual(await page.evaluate(faint), [], `${hash}: contrast below 4.5`);
-    }
-  }, { colorScheme });
+  scene(
+    `text has contrast in the ${colorScheme}`,
+    async ({ server, page, visit }) => {
+      for (const [hash, text] of await fill(server)) {
+        await visit(hash);
+        await shown(page, text);
+        assert.deepEqual(await page.evaluate(faint), [], `${hash}: contrast below 4.5`);
+      }
+    },
+    { colorScheme },
+  );
 }
 
 /** Runs in the page: texts whose contrast to what is behind them is below WCAG's AA. */

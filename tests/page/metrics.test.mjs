@@ -7,10 +7,17 @@ const scene = stage();
 
 /** Ten points in the last five minutes. */
 const series = (/** @type {number} */ base, /** @type {Record<string, string>} */ attributes) =>
-  Array.from({ length: 10 }, (_, index) => ({ value: base + index, at: Date.now() - 300_000 + index * 25_000, attributes }));
+  Array.from({ length: 10 }, (_, index) => ({
+    value: base + index,
+    at: Date.now() - 300_000 + index * 25_000,
+    attributes,
+  }));
 
 scene('a metric is found and drawn, split by a tag', async ({ server, page, visit }) => {
-  await server.send('metrics', gauge('queue.wait', [...series(5, { queue: 'mail' }), ...series(50, { queue: 'export' })]));
+  await server.send(
+    'metrics',
+    gauge('queue.wait', [...series(5, { queue: 'mail' }), ...series(50, { queue: 'export' })]),
+  );
   await server.send('metrics', gauge('memory.used', series(1, {})));
   await visit('#/metrics');
   await page.getByRole('row', { name: /memory\.used/ }).waitFor();
@@ -22,8 +29,14 @@ scene('a metric is found and drawn, split by a tag', async ({ server, page, visi
   await page.getByLabel('Split by').selectOption('queue');
   await page.getByRole('img', { name: /queue\.wait, average, 2 lines of 20 points/ }).waitFor();
   assert.equal(await page.locator('.plot .point').count(), 20);
-  const heights = await page.locator('.plot g:first-of-type .point').evaluateAll((points) => points.map((point) => Number(point.getAttribute('cy'))));
-  assert.deepEqual(heights, [...heights].sort((a, b) => b - a), 'the line rises');
+  const heights = await page
+    .locator('.plot g:first-of-type .point')
+    .evaluateAll((points) => points.map((point) => Number(point.getAttribute('cy'))));
+  assert.deepEqual(
+    heights,
+    [...heights].sort((a, b) => b - a),
+    'the line rises',
+  );
 
   const table = page.getByRole('table', { name: /queue\.wait/ });
   assert.match(await table.getByRole('row', { name: /export/ }).innerText(), /59 ms\s+50 ms\s+54\.5 ms\s+59 ms/);

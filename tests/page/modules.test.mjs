@@ -32,33 +32,94 @@ scene('durations have three digits and a unit', async ({ page, visit }) => {
     [7_380_000_000_000, '2 h 3 min'],
     [-1500, '-1.50 µs'],
   ];
-  const got = await results(page, 'format.js', 'duration', cases.map(([ns]) => [ns]));
-  assert.deepEqual(got, cases.map(([, text]) => text));
+  const got = await results(
+    page,
+    'format.js',
+    'duration',
+    cases.map(([ns]) => [ns]),
+  );
+  assert.deepEqual(
+    got,
+    cases.map(([, text]) => text),
+  );
 });
 
 scene('durations are understood as people type them', async ({ page, visit }) => {
   await visit('');
-  const cases = [['250', 250e6], ['1.5 s', 1.5e9], ['80us', 80e3], [' 2MIN ', 120e9], ['7ns', 7], ['', null], ['fast', null], ['-1', null], ['1e9', null]];
-  const got = await results(page, 'format.js', 'parseDuration', cases.map(([text]) => [text]));
-  assert.deepEqual(got, cases.map(([, ns]) => ns));
+  const cases = [
+    ['250', 250e6],
+    ['1.5 s', 1.5e9],
+    ['80us', 80e3],
+    [' 2MIN ', 120e9],
+    ['7ns', 7],
+    ['', null],
+    ['fast', null],
+    ['-1', null],
+    ['1e9', null],
+  ];
+  const got = await results(
+    page,
+    'format.js',
+    'parseDuration',
+    cases.map(([text]) => [text]),
+  );
+  assert.deepEqual(
+    got,
+    cases.map(([, ns]) => ns),
+  );
 });
 
 scene('figures are short', async ({ page, visit }) => {
   await visit('');
-  const cases = [[0, '0'], [0.0004, '4.0e-4'], [0.05, '0.05'], [12.34, '12.3'], [9999, '9999'], [12_345, '12.3k'], [3_400_000, '3.40M'], [-5, '-5'], [1e18, '1.00e+18']];
-  assert.deepEqual(await results(page, 'format.js', 'number', cases.map(([value]) => [value])), cases.map(([, text]) => text));
-  const sizes = [[0, '0 B'], [999, '999 B'], [1000, '1.00 kB'], [1_234_567, '1.23 MB'], [999_999_999, '1.00 GB']];
-  assert.deepEqual(await results(page, 'format.js', 'bytes', sizes.map(([value]) => [value])), sizes.map(([, text]) => text));
+  const cases = [
+    [0, '0'],
+    [0.0004, '4.0e-4'],
+    [0.05, '0.05'],
+    [12.34, '12.3'],
+    [9999, '9999'],
+    [12_345, '12.3k'],
+    [3_400_000, '3.40M'],
+    [-5, '-5'],
+    [1e18, '1.00e+18'],
+  ];
+  assert.deepEqual(
+    await results(
+      page,
+      'format.js',
+      'number',
+      cases.map(([value]) => [value]),
+    ),
+    cases.map(([, text]) => text),
+  );
+  const sizes = [
+    [0, '0 B'],
+    [999, '999 B'],
+    [1000, '1.00 kB'],
+    [1_234_567, '1.23 MB'],
+    [999_999_999, '1.00 GB'],
+  ];
+  assert.deepEqual(
+    await results(
+      page,
+      'format.js',
+      'bytes',
+      sizes.map(([value]) => [value]),
+    ),
+    sizes.map(([, text]) => text),
+  );
 });
 
 scene('axes have round figures', async ({ page, visit }) => {
   await visit('');
-  assert.deepEqual(await results(page, 'ticks.js', 'ticks', [[0, 100, 4], [0, 7, 4], [-3, 3, 3], [0, 0, 4]]), [
-    [0, 50, 100],
-    [0, 2, 4, 6],
-    [-2, 0, 2],
-    [0],
-  ]);
+  assert.deepEqual(
+    await results(page, 'ticks.js', 'ticks', [
+      [0, 100, 4],
+      [0, 7, 4],
+      [-3, 3, 3],
+      [0, 0, 4],
+    ]),
+    [[0, 50, 100], [0, 2, 4, 6], [-2, 0, 2], [0]],
+  );
   assert.deepEqual(await results(page, 'ticks.js', 'niceCeiling', [[0], [1], [7], [1234], [NaN]]), [1, 1, 8, 1500, 1]);
 });
 
@@ -83,7 +144,13 @@ scene('a deep trace becomes rows without recursion', async ({ page, visit }) => 
       error: index === 49_999,
     }));
     const rows = tree(spans);
-    return { rows: rows.length, deepest: rows[49_999].depth, below: rows[0].below, failed: rows[0].failed, folded: visible(rows, new Set(['1'])).length };
+    return {
+      rows: rows.length,
+      deepest: rows[49_999].depth,
+      below: rows[0].below,
+      failed: rows[0].failed,
+      folded: visible(rows, new Set(['1'])).length,
+    };
   });
   assert.deepEqual(seen, { rows: 50_000, deepest: 49_999, below: 49_999, failed: true, folded: 2 });
 });
@@ -94,12 +161,20 @@ scene('what stays keeps its node, its focus and its place', async ({ page, visit
     const { h, render } = await import('/page/dom.js');
     const root = document.createElement('div');
     document.body.append(root);
-    const show = (/** @type {string[]} */ names) => render(root, names.map((name) => h('input', { key: name, 'aria-label': name })));
+    const show = (/** @type {string[]} */ names) =>
+      render(
+        root,
+        names.map((name) => h('input', { key: name, 'aria-label': name })),
+      );
     show(['a', 'b', 'c']);
     const b = /** @type {HTMLElement} */ (root.children[1]);
     b.focus();
     show(['x', 'b', 'a']);
-    return { same: root.children[1] === b, focused: document.activeElement === b, names: [...root.children].map((item) => item.getAttribute('aria-label')) };
+    return {
+      same: root.children[1] === b,
+      focused: document.activeElement === b,
+      names: [...root.children].map((item) => item.getAttribute('aria-label')),
+    };
   });
   assert.deepEqual(kept, { same: true, focused: true, names: ['x', 'b', 'a'] });
 });

@@ -21,18 +21,29 @@ const admin = createServer((request, response) => {
     response.end(JSON.stringify(body));
   };
   if (url.pathname === '/sandbox/v1/buckets') {
-    answer({ buckets: [{ name: 'uploads', created_ms: Date.now() - 60_000, objects: OBJECTS.length, bytes: 2_449_014 }] });
+    answer({
+      buckets: [{ name: 'uploads', created_ms: Date.now() - 60_000, objects: OBJECTS.length, bytes: 2_449_014 }],
+    });
   } else if (url.pathname === '/sandbox/v1/buckets/uploads/objects') {
     const prefix = url.searchParams.get('prefix') ?? '';
     const found = OBJECTS.filter(([key]) => String(key).startsWith(prefix));
     const below = (/** @type {string | number} */ key) => String(key).slice(prefix.length);
-    const folders = new Set(found.filter(([key]) => below(key).includes('/')).map(([key]) => `${prefix}${below(key).split('/')[0]}/`));
+    const folders = new Set(
+      found.filter(([key]) => below(key).includes('/')).map(([key]) => `${prefix}${below(key).split('/')[0]}/`),
+    );
     answer({
       prefix,
       folders: [...folders],
       objects: found
         .filter(([key]) => !below(key).includes('/'))
-        .map(([key, size]) => ({ key, size, modified_ms: Date.now(), etag: '"abc"', content_type: 'text/plain', metadata: { owner: 'ada' } })),
+        .map(([key, size]) => ({
+          key,
+          size,
+          modified_ms: Date.now(),
+          etag: '"abc"',
+          content_type: 'text/plain',
+          metadata: { owner: 'ada' },
+        })),
       next: null,
     });
   } else if (url.pathname === '/sandbox/v1/object') {
@@ -74,8 +85,12 @@ scene('an object is looked at and downloaded', async ({ page, visit }) => {
   await visit('#/s3/uploads/photos%2F');
   await page.getByRole('row', { name: /cover\.png/ }).click();
   const pane = page.getByRole('complementary', { name: 'Object' });
-  for (const text of ['photos/cover.png', '48,000 bytes', 'text/plain', 'ada']) await pane.getByText(text, { exact: true }).waitFor();
-  const [download] = await Promise.all([page.waitForEvent('download'), pane.getByRole('link', { name: 'Download cover.png' }).click()]);
+  for (const text of ['photos/cover.png', '48,000 bytes', 'text/plain', 'ada'])
+    await pane.getByText(text, { exact: true }).waitFor();
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    pane.getByRole('link', { name: 'Download cover.png' }).click(),
+  ]);
   assert.equal(download.suggestedFilename(), 'cover.png');
   const stream = await download.createReadStream();
   let text = '';

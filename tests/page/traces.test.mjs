@@ -40,7 +40,9 @@ scene('a trace is opened from the list and its spans are nested', async ({ serve
   await spans.getByRole('row', { name: /INSERT orders/ }).waitFor();
   const levels = await spans
     .getByRole('row')
-    .evaluateAll((rows) => rows.slice(1).map((item) => [item.getAttribute('aria-level'), item.querySelector('.what')?.textContent]));
+    .evaluateAll((rows) =>
+      rows.slice(1).map((item) => [item.getAttribute('aria-level'), item.querySelector('.what')?.textContent]),
+    );
   assert.deepEqual(levels, [
     ['1', 'POST /checkout'],
     ['2', 'place order'],
@@ -54,7 +56,9 @@ scene('bars stand where the spans are in time', async ({ server, page, visit }) 
   await server.send('traces', sent.body);
   await visit(`#/trace/${sent.id}`);
   await page.getByRole('row', { name: /INSERT orders/ }).waitFor();
-  const bars = await page.locator('.span-bar').evaluateAll((items) => items.map((item) => [item.style.left, item.style.width].map(parseFloat)));
+  const bars = await page
+    .locator('.span-bar')
+    .evaluateAll((items) => items.map((item) => [item.style.left, item.style.width].map(parseFloat)));
   const near = (/** @type {number[]} */ bar, /** @type {number} */ from, /** @type {number} */ length) => {
     assert.ok(Math.abs(bar[0] - (from / 120) * 100) < 0.1, `${bar} begins at ${from} of 120 ms`);
     assert.ok(Math.abs(bar[1] - (length / 120) * 100) < 0.1, `${bar} takes ${length} of 120 ms`);
@@ -68,11 +72,30 @@ scene('bars stand where the spans are in time', async ({ server, page, visit }) 
 scene('a span shows what it carries, its events and its logs', async ({ server, page, visit }) => {
   const sent = checkout();
   await server.send('traces', sent.body);
-  await server.send('logs', logs([{ service: 'postgres', message: 'transaction aborted', level: 'error', traceId: sent.id, spanId: sent.spanId('INSERT orders') }]));
+  await server.send(
+    'logs',
+    logs([
+      {
+        service: 'postgres',
+        message: 'transaction aborted',
+        level: 'error',
+        traceId: sent.id,
+        spanId: sent.spanId('INSERT orders'),
+      },
+    ]),
+  );
   await visit(`#/trace/${sent.id}`);
   await page.getByRole('row', { name: /INSERT orders/ }).click();
   const pane = page.getByRole('complementary', { name: 'Span' });
-  for (const text of ['deadlock detected', 'db.system', 'postgresql', 'exception.type', 'DeadlockDetected', 'transaction aborted', 'service.version']) {
+  for (const text of [
+    'deadlock detected',
+    'db.system',
+    'postgresql',
+    'exception.type',
+    'DeadlockDetected',
+    'transaction aborted',
+    'service.version',
+  ]) {
     await pane.getByText(text).first().waitFor();
   }
   assert.ok(page.url().includes(sent.spanId('INSERT orders')), 'the address leads to the span');
@@ -196,5 +219,7 @@ scene('thousands of spans stay a few rows', async ({ server, page, visit }) => {
   assert.ok((await list.getByRole('row').count()) < 100);
   await list.focus();
   await page.keyboard.press('End');
-  await page.waitForFunction(() => document.querySelector('.spans [aria-selected="true"]')?.getAttribute('aria-rowindex') === '5001');
+  await page.waitForFunction(
+    () => document.querySelector('.spans [aria-selected="true"]')?.getAttribute('aria-rowindex') === '5001',
+  );
 });

@@ -16,6 +16,8 @@ import pytest
 from stub import Stub, TestAgent
 
 APPS = pathlib.Path(__file__).parent / "apps"
+# Where scripts/telemetry-suite keeps what it installed.
+CLIENTS = pathlib.Path(os.environ["SANDBOX_TELEMETRY_CLIENTS"])
 CLIENT_DEADLINE_S = 60
 numbers = itertools.count(1)
 
@@ -117,7 +119,7 @@ def program() -> Callable[[str], str]:
     """The path of a Go program that scripts/telemetry-suite built."""
 
     def find(name: str) -> str:
-        path = pathlib.Path(os.environ.get("SANDBOX_TELEMETRY_PROGRAMS", "")) / name
+        path = CLIENTS / "go" / name
         if not path.is_file():
             pytest.skip(f"{name} is not built")
         return str(path)

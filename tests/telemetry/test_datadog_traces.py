@@ -4,6 +4,7 @@ client holds after sending is stored, and is found by the filters."""
 import pytest
 
 from compare import by_id, same_spans
+from conftest import CLIENTS
 
 
 @pytest.mark.parametrize("api", ["v0.5", "v0.4"])
@@ -32,6 +33,16 @@ def test_ddtrace_request(stub, python, service, api):
     assert int(sent[0]["trace_id"], 16) >> 64
     assert (stored["missing_parents"], stored["errors"]) == (0, 2)
     assert stored["root"]["span_id"] == web["span_id"]
+
+
+@pytest.mark.parametrize("api", ["v0.5", "v0.4"])
+def test_ddtrace_2(stub, python, service, api):
+    """The tracer as it was before its writer became native."""
+    sent = python("ddtrace_app.py", "request", PYTHONPATH=str(CLIENTS / "older"), DD_TRACE_API_VERSION=api).said
+    stored = stub.spans(3, trace_id=sent[0]["trace_id"])
+    same_spans(stored, sent)
+    assert {span["protocol"] for span in stored} == {f"datadog.{api}"}
+    assert {span["resource_attributes"]["datadog-meta-tracer-version"] for span in stored} == {"2.21.11"}
 
 
 def test_ddtrace_filters(stub, python, service):
@@ -106,6 +117,27 @@ def test_ddtrace_sampling(stub, python, service):
     kept, dropped = python("ddtrace_app.py", "sampled").said
     assert stub.spans(1, trace_id=kept["trace_id"])[0]["attributes"]["_sampling_priority_v1"] == 2
     assert stub.spans(1, trace_id=dropped["trace_id"])[0]["attributes"]["_sampling_priority_v1"] == -1
+
+
+@pytest.mark.parametrize(("rate", "priority"), [("1", 2), ("0", -1)])
+def test_ddtrace_sample_rate(stub, python, service, rate, priority):
+    """Without statistics of its own the tracer sends what it does not keep as well, and says so."""
+    (sent,) = python("ddtrace_app.py", "one", DD_TRACE_SAMPLING_RULES=f'[{{"sample_rate": {rate}}}]').said
+    (span,) = stub.spans(1, trace_id=sent["trace_id"])
+    assert span["attributes"]["_sampling_priority_v1"] == priority
+    assert span["attributes"]["_dd.rule_psr"] == float(rate)
+
+
+@pytest.mark.parametrize(("flags", "priority"), [("01", 1), ("00", 0)])
+def test_ddtrace_sampling_header(stub, python, service, flags, priority):
+    """The decision of whoever called is kept and passed on."""
+    trace_id = f"{priority + 1:x}bf92f3577b34da6a3ce929d0e0e4736"
+    client = python("ddtrace_app.py", "continued", f"00-{trace_id}-00f067aa0ba902b7-{flags}")
+    (span,) = stub.spans(1, service=service)
+    assert (span["trace_id"], span["parent_id"]) == (trace_id, "00f067aa0ba902b7")
+    assert span["attributes"]["_sampling_priority_v1"] == priority
+    assert f"-{flags}" in client.stderr
+    assert f'"x-datadog-sampling-priority": "{priority}"' in client.stderr
 
 
 def test_ddtrace_stats(stub, python, service):

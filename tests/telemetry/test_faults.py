@@ -4,24 +4,37 @@ ask again or give up, each as it documents."""
 import pytest
 
 from compare import same_spans
-from conftest import run
+from conftest import CLIENTS, run
 from stub import eventually
 from test_otlp import environment
 
 LATENCY_MS = 700
+OLDER = str(CLIENTS / "older")
 # How many datagrams the dogstatsd app sends at least.
 KINDS = 13
 
 
 @pytest.mark.parametrize("status", [404, 415])
-def test_ddtrace_falls_back(stub, python, service, status):
+def test_ddtrace_2_falls_back(stub, python, service, status):
     """Without a v0.5 the tracer gives up the payload at hand and goes on with v0.4."""
     with stub.fault("/v0.5/traces", status=status) as hits:
-        sent = python("ddtrace_app.py", "many", "3").said
+        sent = python("ddtrace_app.py", "many", "3", PYTHONPATH=OLDER).said
         assert hits() == 1
     spans = stub.spans(2, service=service)
     same_spans(spans, sent[1:])
     assert {span["protocol"] for span in spans} == {"datadog.v0.4"}
+
+
+@pytest.mark.parametrize("status", [404, 415])
+def test_ddtrace_4_does_not_fall_back(stub, python, service, status):
+    """This release means to, but does not know the status in its own error: it asks
+    six times and drops. With v0.4 set by hand it is well."""
+    with stub.fault("/v0.5/traces", status=status) as hits:
+        lost = python("ddtrace_app.py", "one")
+        assert hits() == 6
+        assert f"Error code: {status}" in lost.stderr
+        kept = python("ddtrace_app.py", "one", DD_TRACE_API_VERSION="v0.4").said
+    same_spans(stub.spans(1, service=service), kept)
 
 
 @pytest.mark.parametrize("status", [429, 503])

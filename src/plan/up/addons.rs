@@ -125,9 +125,8 @@ impl<'a> AddonPlan<'a> {
             let mut needs = vec!["api"];
             // Not before its images: a pod that finds none waits ten seconds and more to look
             // again.
-            if !addon.images.is_empty() {
-                needs.extend(["load addons", LOAD_PROGRAM]);
-            }
+            let brought = |image: &Image| if image.program { LOAD_PROGRAM } else { "load addons" };
+            needs.extend(addon.images.iter().map(brought));
             let action = Action::InstallAddon(name.to_owned());
             plan.add(name, format!("{verb} {name}"), &needs, action);
         }

@@ -32,6 +32,10 @@ pub(crate) struct Place<'a> {
     pub(crate) is_head: bool,
 }
 
+/// The XML of an answer, where that of `s3s` is not as S3 writes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Replaced(pub(crate) String);
+
 /// The answer to a request that failed, and its code for the log.
 pub(crate) fn of_error(error: &S3Error, place: &Place<'_>) -> (Response<Body>, String) {
     let status = error.status_code().unwrap_or(match error.code().as_str() {
@@ -50,12 +54,20 @@ pub(crate) async fn of_s3s(
     answer: Response<Body>,
     place: &Place<'_>,
 ) -> (Response<Body>, Option<String>) {
-    let status = answer.status();
+    let (mut parts, mut body) = answer.into_parts();
+    // `s3s` takes no status from an operation.
+    if let Some(status) = parts.extensions.get::<StatusCode>() {
+        parts.status = *status;
+    }
+    if let Some(Replaced(xml)) = parts.extensions.remove::<Replaced>() {
+        parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(xml.len()));
+        body = Body::from(xml);
+    }
+    let status = parts.status;
     if status != StatusCode::NOT_MODIFIED && !status.is_client_error() && !status.is_server_error()
     {
-        return (answer, None);
+        return (Response::from_parts(parts, body), None);
     }
-    let (parts, mut body) = answer.into_parts();
     let bytes = body.store_all_limited(MAX_ERROR).await.unwrap_or_default();
     let mut headers = parts.headers;
     let shown = Shown::read(&String::from_utf8_lossy(&bytes), &mut headers);
@@ -151,7 +163,8 @@ impl AnswerBody {
         if let Some(speed) = self.spoil.bytes_per_second {
             let most = usize::try_from(speed).unwrap_or(usize::MAX).clamp(1, SLOW_PIECE);
             take = take.min(most);
-            let pause = Duration::from_secs_f64(take as f64 / speed.max(1) as f64);
+            let micros = (take as u64).saturating_mul(1_000_000) / speed.max(1);
+            let pause = Duration::from_micros(micros);
             self.pause = Some(Box::pin(sleep(pause)));
         }
         if let Some(cut) = self.spoil.cut_after {

@@ -112,10 +112,17 @@ pub(crate) struct Fault {
     pub(crate) latency: Duration,
     /// Code and status.
     pub(crate) error: Option<(String, u16)>,
-    pub(crate) cut: Option<Option<u64>>,
+    pub(crate) cut: Option<CutAfter>,
     pub(crate) bytes_per_second: Option<u64>,
     /// For the log.
     pub(crate) names: Vec<&'static str>,
+}
+
+/// Where a connection is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CutAfter {
+    Half,
+    Bytes(u64),
 }
 
 /// All rules.
@@ -222,7 +229,7 @@ impl Fault {
                 self.fail("error", code, rule.status.unwrap_or(500));
             }
             FaultKind::Cut => {
-                self.cut.get_or_insert(rule.after_bytes);
+                self.cut.get_or_insert(rule.after_bytes.map_or(CutAfter::Half, CutAfter::Bytes));
                 self.names.push("cut");
             }
             FaultKind::SlowBody => {
@@ -293,7 +300,7 @@ mod tests {
         assert_eq!(faults.list()[0].applied, 2);
         faults.add(rules(r#"[{"kind":"cut"}]"#)).unwrap();
         assert_eq!(faults.list()[0].applied, 2);
-        assert_eq!(faults.decide("GetObject", "b", "k").cut, Some(None));
+        assert_eq!(faults.decide("GetObject", "b", "k").cut, Some(CutAfter::Half));
     }
 
     #[test]

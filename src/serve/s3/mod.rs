@@ -33,8 +33,12 @@ mod request;
 mod seed;
 mod server;
 mod service;
+#[cfg(test)]
+mod service_tests;
 mod state;
 pub mod store;
+#[cfg(test)]
+mod testing;
 mod time;
 
 pub use auth::{DEFAULT_ACCESS_KEY, DEFAULT_SECRET_KEY};

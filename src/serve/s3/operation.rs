@@ -19,6 +19,7 @@ pub(crate) enum Resolved {
 
 /// The part of a request that names its operation.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a request")]
 pub(crate) struct Asked<'a> {
     pub(crate) method: &'a Method,
     pub(crate) has_bucket: bool,

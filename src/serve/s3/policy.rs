@@ -19,6 +19,7 @@ pub(crate) struct Policy {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a statement")]
 struct Statement {
     allow: bool,
     everyone: bool,
@@ -145,7 +146,8 @@ fn statement(value: &Value, bucket: &str) -> Result<Statement, &'static str> {
 /// A condition that allows what comes over TLS: met here, so that policies for
 /// the cloud can be tried out without certificates.
 fn only_tls(condition: &Value, allow: bool) -> bool {
-    allow && condition.to_string() == r#"{"Bool":{"aws:SecureTransport":"true"}}"#
+    let wanted = serde_json::json!({ "Bool": { "aws:SecureTransport": "true" } });
+    allow && *condition == wanted
 }
 
 fn principals(value: &Value) -> Result<(bool, bool), &'static str> {

@@ -24,7 +24,7 @@ use super::answer::{self, AnswerBody, Done, Place, Spoil};
 use super::auth::{self, Checked, Parts};
 use super::backend::{self, Backend, config};
 use super::error::{custom, fail, invalid_argument, not_implemented, with};
-use super::faults::Fault;
+use super::faults::{CutAfter, Fault};
 use super::log::{Entry, short};
 use super::operation::{self, Asked, Resolved};
 use super::request::chunked::Decoder;
@@ -81,24 +81,14 @@ impl Service {
     ) -> Result<Response<AnswerBody>, Cut> {
         let start = Instant::now();
         let request_id = hex::encode_upper(&uuid::Uuid::new_v4().as_bytes()[..8]);
-        let mut entry = Entry {
-            time: time::iso8601(self.state.clock.now()),
-            request_id: request_id.clone(),
-            remote: remote.map(|remote| remote.to_string()).unwrap_or_default(),
-            method: short(request.method().as_str()),
-            operation: "Unknown",
-            signature: "none",
-            host: text(request.headers(), "host"),
-            user_agent: text(request.headers(), "user-agent"),
-            ..Entry::default()
-        };
+        let mut entry = self.entry(&request, &request_id, remote);
         let method = request.method().clone();
         let path = request.uri().path().to_owned();
         let host_id =
             base64::engine::general_purpose::STANDARD.encode(uuid::Uuid::new_v4().as_bytes());
         let host = entry.host.clone();
         let aimed = Target::read(
-            Some(&host).map(String::as_str).filter(|host| !host.is_empty()),
+            Some(host.as_str()).filter(|host| !host.is_empty()),
             request.uri().path(),
             request.uri().query(),
             &self.state.domains,
@@ -156,18 +146,17 @@ impl Service {
             let config = config::cors(&self.state.store, bucket);
             cors::actual(config.as_ref(), &method, request.headers())
         });
-        let handled = match aim_error {
-            Some(error) => Err(error),
-            None => {
-                let seen = Seen {
-                    operation: entry.operation,
-                    target,
-                    headers: request.headers().clone(),
-                    received: received.clone(),
-                    ..Seen::default()
-                };
-                Box::pin(self.handle(request, seen, resolved, &fault, &place, &mut entry)).await
-            }
+        let handled = if let Some(error) = aim_error {
+            Err(error)
+        } else {
+            let seen = Seen {
+                operation: entry.operation,
+                target,
+                headers: request.headers().clone(),
+                received: received.clone(),
+                ..Seen::default()
+            };
+            Box::pin(self.handle(request, seen, resolved, &fault, &place, &mut entry)).await
         };
         let Outcome { mut answer, code } = handled.unwrap_or_else(|error| {
             let (answer, code) = answer::of_error(&error, &place);
@@ -178,6 +167,21 @@ impl Service {
             answer.headers_mut().extend(cors);
         }
         self.send(answer, &place, &fault, received, entry, start)
+    }
+
+    /// The log's entry, as far as it is known at once.
+    fn entry(&self, request: &Request<Body>, id: &str, remote: Option<SocketAddr>) -> Entry {
+        Entry {
+            time: time::iso8601(self.state.clock.now()),
+            request_id: id.to_owned(),
+            remote: remote.map(|remote| remote.to_string()).unwrap_or_default(),
+            method: short(request.method().as_str()),
+            operation: "Unknown",
+            signature: "none",
+            host: text(request.headers(), "host"),
+            user_agent: text(request.headers(), "user-agent"),
+            ..Entry::default()
+        }
     }
 
     /// The order of the steps.
@@ -213,6 +217,7 @@ impl Service {
             let parts = Parts {
                 method: request.method(),
                 path: request.uri().path(),
+                resource: &seen.target.raw_path,
                 query: &seen.target.query,
                 headers: &seen.headers,
             };
@@ -220,6 +225,9 @@ impl Service {
         };
         note_caller(entry, &checked);
         seen.caller = checked.caller.clone();
+        if checked.caller.presigned {
+            hoisted(&mut seen);
+        }
         match resolved {
             Resolved::Known(_) => {}
             Resolved::Missing(name) => return Err(not_implemented(name)),
@@ -230,7 +238,7 @@ impl Service {
             }
         }
         access::check(&self.state, &seen)?;
-        let payload = self.payload(&seen, checked, request.into_body())?;
+        let payload = Self::payload(&seen, checked, request.into_body())?;
         self.operate(seen, payload, place).await
     }
 
@@ -245,7 +253,7 @@ impl Service {
     }
 
     /// The body as the operation shall see it.
-    fn payload(&self, seen: &Seen, checked: Checked, body: Body) -> Result<Body, S3Error> {
+    fn payload(seen: &Seen, checked: Checked, body: Body) -> Result<Body, S3Error> {
         // Completing an upload, the checksum is that of the object.
         let of_body = seen.operation != "CompleteMultipartUpload";
         let mut expected = Expected::read(&seen.headers, of_body)?;
@@ -274,13 +282,22 @@ impl Service {
         if let Some((signed, trailer)) = chunked {
             let length = seen.header("x-amz-decoded-content-length").and_then(|v| v.parse().ok());
             expected.length = Some(length.ok_or(S3ErrorCode::MissingContentLength)?);
-            decoder = Some(Decoder::new(signed, checked.signer, trailer));
+            let signer = checked.signer.filter(|_| signed);
+            decoder = Some(Decoder::new(signed, signer, trailer));
         } else {
             expected.length = body.size_hint().exact();
         }
         let streams = matches!(seen.operation, "PutObject" | "UploadPart");
-        if streams && expected.length.is_none() {
+        let said = seen.headers.contains_key(header::CONTENT_LENGTH) || chunked.is_some();
+        if streams && (expected.length.is_none() || !said) {
             return Err(S3ErrorCode::MissingContentLength.into());
+        }
+        if !streams {
+            let too_long = expected.length.is_some_and(|length| length > MAX_XML as u64);
+            if too_long {
+                return Err(S3ErrorCode::MaxMessageLengthExceeded.into());
+            }
+            expected.limits = Some((0, MAX_XML as u64));
         }
         if let Some(length) = expected.length.filter(|length| *length > MAX_OBJECT) {
             let error =
@@ -328,7 +345,10 @@ impl Service {
             return Err(error);
         }
         let answer = answer.map_err(|_| S3Error::new(S3ErrorCode::InternalError))?;
-        let (answer, code) = answer::of_s3s(answer, place).await;
+        let (mut answer, code) = answer::of_s3s(answer, place).await;
+        if context.operation == "GetObjectAttributes" && code.is_none() {
+            answer = bare_tag(answer);
+        }
         if anonymous
             && code.as_deref() == Some("NoSuchKey")
             && !access::may_list(&self.state, &context)
@@ -391,9 +411,12 @@ impl Service {
             log(0, false);
             return Err(Cut);
         }
-        let cut_after = fault.cut.map(|after| {
+        let cut_after = fault.cut.map(|cut| {
             let most = whole.map_or(u64::MAX, |n| n.saturating_sub(1));
-            after.unwrap_or(whole.unwrap_or_default() / 2).min(most)
+            match cut {
+                CutAfter::Half => whole.unwrap_or_default() / 2,
+                CutAfter::Bytes(bytes) => bytes.min(most),
+            }
         });
         let spoil = Spoil { cut_after, bytes_per_second: fault.bytes_per_second };
         let (mut parts, body) = answer.into_parts();
@@ -419,6 +442,19 @@ impl Outcome {
         let failed = self.code.is_some();
         (&mut self.answer, failed)
     }
+}
+
+/// In this one answer S3 writes the tag without quotes.
+fn bare_tag(answer: Response<Body>) -> Response<Body> {
+    let (mut parts, body) = answer.into_parts();
+    let text = String::from_utf8_lossy(&body.bytes().unwrap_or_default()).into_owned();
+    let text = text
+        .replace("<ETag>&quot;", "<ETag>")
+        .replace("&quot;</ETag>", "</ETag>")
+        .replace("<ETag>\"", "<ETag>")
+        .replace("\"</ETag>", "</ETag>");
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, Body::from(text))
 }
 
 /// Reads on, within limits, what an operation left of a body: a client that is
@@ -484,6 +520,37 @@ pub(super) fn check_headers(headers: &HeaderMap) -> Result<(), S3Error> {
     Ok(())
 }
 
+/// Takes headers that a presigned URL carries as parameters for headers; but
+/// no checksums, as SDKs put that of an empty body there and S3 ignores it.
+fn hoisted(seen: &mut Seen) {
+    const AUTH: [&str; 8] = [
+        "x-amz-algorithm",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        "x-amz-signedheaders",
+        "x-amz-signature",
+        "x-amz-security-token",
+        "x-amz-content-sha256",
+    ];
+    for (name, value) in &seen.target.query {
+        let name = name.to_ascii_lowercase();
+        if !name.starts_with("x-amz-")
+            || AUTH.contains(&name.as_str())
+            || name == "x-amz-sdk-checksum-algorithm"
+            || name.starts_with("x-amz-checksum-")
+        {
+            continue;
+        }
+        let name = HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes()))
+            && !seen.headers.contains_key(&name)
+        {
+            seen.headers.insert(name, value);
+        }
+    }
+}
+
 /// Headers that are done with, or that the operations read themselves since
 /// `s3s` is stricter about them than S3.
 const KEPT_BACK: &[&str] = &[
@@ -509,7 +576,7 @@ const KEPT_BACK: &[&str] = &[
 
 /// Query parameters that `s3s` shall not see.
 fn of_auth(name: &str) -> bool {
-    name.starts_with("X-Amz-")
+    name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
         || matches!(
             name,
             "Signature" | "AWSAccessKeyId" | "Expires" | "response-expires" | "events"

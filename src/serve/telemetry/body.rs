@@ -5,14 +5,14 @@
 use std::io::Read;
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 
 /// Why there is no body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum BodyError {
+pub(super) enum BodyError {
     /// It is larger than allowed, as sent or when decompressed.
     #[error("the body is too large")]
     TooLarge,
@@ -27,25 +27,41 @@ pub enum BodyError {
     Aborted,
 }
 
+/// What is too large is read on to this many times the limit, as a client that is still sending
+/// would see a broken connection in place of the answer.
+const PATIENCE: usize = 4;
+
 /// Reads a body as it is sent, up to `limit` bytes.
 ///
 /// # Errors
 /// When it is too large or ends early.
-pub async fn read(body: Body, limit: usize) -> Result<Bytes, BodyError> {
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
-            Err(BodyError::TooLarge)
+pub(super) async fn read(mut body: Body, limit: usize) -> Result<Bytes, BodyError> {
+    let mut bytes = BytesMut::new();
+    let mut length = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| BodyError::Aborted)?;
+        let Ok(data) = frame.into_data() else { continue };
+        length = length.saturating_add(data.len());
+        if length <= limit {
+            bytes.extend_from_slice(&data);
+        } else if length > limit.saturating_mul(PATIENCE) {
+            break;
+        } else {
+            bytes = BytesMut::new();
         }
-        Err(_) => Err(BodyError::Aborted),
     }
+    if length > limit { Err(BodyError::TooLarge) } else { Ok(bytes.freeze()) }
 }
 
 /// Decompresses a body as its `Content-Encoding` says: gzip, deflate, zstd, or not at all.
 ///
 /// # Errors
 /// When that is not possible, or gives more than `limit` bytes.
-pub fn decompress(headers: &HeaderMap, body: Bytes, limit: usize) -> Result<Bytes, BodyError> {
+pub(super) fn decompress(
+    headers: &HeaderMap,
+    body: Bytes,
+    limit: usize,
+) -> Result<Bytes, BodyError> {
     let encoding = match headers.get(CONTENT_ENCODING).map(http::HeaderValue::to_str) {
         None => return Ok(body),
         Some(Ok(encoding)) => encoding.trim().to_ascii_lowercase(),

@@ -7,20 +7,23 @@
 
 mod body;
 mod datadog;
-mod faults;
+pub mod faults;
 mod http;
-mod intake;
+pub mod intake;
 mod lines;
-mod model;
+pub mod model;
 mod options;
 mod otlp;
 mod page;
 mod query;
 mod server;
-mod store;
+pub mod store;
 pub mod tail;
 
 pub use intake::LogSink;
 pub use options::{Addresses, Error, Options};
 pub use server::serve;
 pub use store::Limits;
+
+#[cfg(test)]
+mod tests;

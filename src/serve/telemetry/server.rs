@@ -5,11 +5,11 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
-use axum::serve::{Listener, ListenerExt};
+use axum::serve::Listener;
 use tokio::net::{TcpListener, UdpSocket, UnixDatagram, UnixListener};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -57,10 +57,13 @@ pub async fn serve(
         s3: options.s3.as_deref().map(s3_url).transpose()?,
         client: reqwest::Client::builder()
             .no_proxy()
+            // Plain HTTP only: where this runs there may be no certificates to trust.
+            .tls_certs_only(Vec::<reqwest::Certificate>::new())
             .timeout(PROXY_LIMIT)
             .build()
             .map_err(Error::Client)?,
         sandbox: options.sandbox.clone(),
+        put_sandbox: Mutex::default(),
         sessions: Sessions::default(),
     });
     let mut tasks = Tasks::new();

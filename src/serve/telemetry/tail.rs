@@ -284,8 +284,11 @@ impl Followed {
         let Some(parsed) = Cri::parse(&line) else { return };
         let joined = self.partial.remove(parsed.stream);
         let mut message = joined.unwrap_or_default();
-        let room = LONGEST_LINE.saturating_sub(message.len()).min(parsed.message.len());
-        message.push_str(&parsed.message[..parsed.message.floor_char_boundary(room)]);
+        let mut room = LONGEST_LINE.saturating_sub(message.len()).min(parsed.message.len());
+        while !parsed.message.is_char_boundary(room) {
+            room -= 1;
+        }
+        message.push_str(parsed.message.get(..room).unwrap_or_default());
         if parsed.partial {
             self.partial.insert(parsed.stream.to_owned(), message);
             return;

@@ -31,7 +31,11 @@ export function launch() {
  * @param {import('playwright-core').BrowserContextOptions} [options]
  */
 export async function open(browser, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, colorScheme: 'light', ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 800 },
+    colorScheme: 'light',
+    ...options,
+  });
   context.setDefaultTimeout(PATIENCE);
   const page = await context.newPage();
   /** @type {string[]} */
@@ -39,7 +43,8 @@ export async function open(browser, options = {}) {
   page.on('pageerror', (error) => problems.push(String(error)));
   page.on('console', (message) => {
     // A refused answer, such as 404 for what is not there, is part of the API.
-    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) problems.push(message.text());
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+      problems.push(message.text());
   });
   page.on('dialog', (dialog) => {
     problems.push(`a dialog says ${dialog.message()}`);

@@ -17,7 +17,13 @@ function keyValues(attributes) {
 
 /** @param {string} service */
 function resource(service) {
-  return { attributes: keyValues({ 'service.name': service, 'service.version': '1.2.3', 'deployment.environment.name': 'test' }) };
+  return {
+    attributes: keyValues({
+      'service.name': service,
+      'service.version': '1.2.3',
+      'deployment.environment.name': 'test',
+    }),
+  };
 }
 
 /**

@@ -31,7 +31,10 @@ export class Server {
       complaints = (complaints + data).slice(-4000);
     });
     const line = await new Promise((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`waited ${START / 1000} s in vain for the server's addresses`)), START);
+      const late = setTimeout(
+        () => reject(new Error(`waited ${START / 1000} s in vain for the server's addresses`)),
+        START,
+      );
       createInterface({ input: child.stdout }).once('line', (text) => {
         clearTimeout(late);
         resolve(text);

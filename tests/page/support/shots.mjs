@@ -36,8 +36,22 @@ async function fill() {
     const length = 12 + ((index * 37) % 190);
     const sent = trace(
       [
-        { service: 'web', name: route, duration: length, error, attributes: { 'http.route': route.split(' ')[1], 'http.response.status_code': error ? 500 : 200 } },
-        { service: 'orders', name: 'handle', kind: 2, parent: route, start: length * 0.06, duration: length * 0.85, error },
+        {
+          service: 'web',
+          name: route,
+          duration: length,
+          error,
+          attributes: { 'http.route': route.split(' ')[1], 'http.response.status_code': error ? 500 : 200 },
+        },
+        {
+          service: 'orders',
+          name: 'handle',
+          kind: 2,
+          parent: route,
+          start: length * 0.06,
+          duration: length * 0.85,
+          error,
+        },
         { service: 'redis', name: 'GET cart', parent: 'handle', start: length * 0.1, duration: length * 0.05 },
         {
           service: 'postgres',
@@ -48,7 +62,14 @@ async function fill() {
           error,
           message: error ? 'connection refused: postgres:5432' : '',
           attributes: { 'db.system': 'postgresql', 'db.rows': 12 },
-          events: error ? [{ name: 'exception', attributes: { 'exception.type': 'OperationalError', 'exception.message': 'connection refused' } }] : [],
+          events: error
+            ? [
+                {
+                  name: 'exception',
+                  attributes: { 'exception.type': 'OperationalError', 'exception.message': 'connection refused' },
+                },
+              ]
+            : [],
         },
         { service: 's3', name: 'PutObject receipts', parent: 'handle', start: length * 0.72, duration: length * 0.15 },
       ],
@@ -56,10 +77,26 @@ async function fill() {
     );
     if (error) failed = { id: sent.id, span: sent.spanId('SELECT id, total FROM orders WHERE id = $1') };
     await server.send('traces', sent.body);
-    await server.send('logs', logs([{ service: 'orders', message: error ? 'lost the database while loading an order' : `handled ${route} in ${length} ms`, level: error ? 'error' : 'info', traceId: sent.id }]));
+    await server.send(
+      'logs',
+      logs([
+        {
+          service: 'orders',
+          message: error ? 'lost the database while loading an order' : `handled ${route} in ${length} ms`,
+          level: error ? 'error' : 'info',
+          traceId: sent.id,
+        },
+      ]),
+    );
   }
-  for (const [service, base] of /** @type {[string, number][]} */ ([['web', 40], ['orders', 25]])) {
-    const points = Array.from({ length: 90 }, (_, index) => ({ value: base + 15 * Math.sin(index / 9 + base), at: now - 890_000 + index * 9_800 }));
+  for (const [service, base] of /** @type {[string, number][]} */ ([
+    ['web', 40],
+    ['orders', 25],
+  ])) {
+    const points = Array.from({ length: 90 }, (_, index) => ({
+      value: base + 15 * Math.sin(index / 9 + base),
+      at: now - 890_000 + index * 9_800,
+    }));
     await server.send('metrics', gauge('http.server.active_requests', points, service));
     await server.send('metrics', gauge('process.memory.usage', points, service));
   }
@@ -74,7 +111,12 @@ async function fill() {
     ],
     checks: [
       { name: 'the service is healthy', state: 'passed', detail: 'status 200', duration_ms: 31 },
-      { name: 'a request is one trace', state: 'failed', detail: 'the span postgres.query is missing', duration_ms: 10_031 },
+      {
+        name: 'a request is one trace',
+        state: 'failed',
+        detail: 'the span postgres.query is missing',
+        duration_ms: 10_031,
+      },
     ],
   });
   return {
@@ -94,7 +136,10 @@ async function fill() {
 async function shoot(views) {
   for (const width of WIDTHS) {
     for (const colorScheme of SCHEMES) {
-      const { context, page } = await open(browser, { viewport: { width, height: width < 600 ? 844 : 800 }, colorScheme });
+      const { context, page } = await open(browser, {
+        viewport: { width, height: width < 600 ? 844 : 800 },
+        colorScheme,
+      });
       for (const [name, hash] of Object.entries(views)) {
         await page.goto(`${server.url}/${hash}`);
         await page.locator('main').getByText(/\S/).locator('visible=true').first().waitFor();

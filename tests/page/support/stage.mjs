@@ -7,7 +7,7 @@ import { launch, open } from './browser.mjs';
 import { Server } from './server.mjs';
 
 /** In milliseconds. */
-const LIMIT = 120_000;
+const LIMIT = 300_000;
 
 /**
  * @typedef {object} Scene

@@ -18,7 +18,7 @@ from .admin import Admin
 from .expect import Unexpected
 from .rawhttp import Response
 
-LOCK_S = 4
+LOCK_S = 10
 """How long a retention lasts that nobody may lift, so that it can be cleaned."""
 
 

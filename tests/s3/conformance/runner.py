@@ -15,7 +15,7 @@ from .context import S3, Endpoint
 from .expect import Skipped, Unexpected
 from .registry import Case
 
-CLEANING_S = 20.0
+CLEANING_S = 30.0
 
 
 @dataclass

@@ -26,6 +26,17 @@ refused() {
   }
 }
 
+# shows PATTERN COMMAND…: a line of what it prints must match.
+shows() {
+  local pattern=$1 said
+  shift
+  said=$("$@")
+  grep -qE -- "$pattern" <<<"$said" || {
+    printf 'expected a line like "%s", got "%s"\n' "$pattern" "$said"
+    return 1
+  }
+}
+
 # checks NAME…: runs the functions of these names, a line each, and the closing
 # line. $skipped of them were left out before.
 checks() {

@@ -13,7 +13,7 @@ export AWS_PAGER='' AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/n
 
 mb() {
   "$aws" s3 mb "s3://$bucket"
-  "$aws" s3 ls | grep -q " $bucket$"
+  shows " $bucket$" "$aws" s3 ls
 }
 
 cp_small() {
@@ -27,12 +27,12 @@ cp_multipart() {
   "$aws" s3 cp --only-show-errors "$work/big" "s3://$bucket/big"
   "$aws" s3 cp --only-show-errors "s3://$bucket/big" "$work/back"
   cmp "$work/big" "$work/back"
-  "$aws" s3api head-object --bucket "$bucket" --key big | grep -q -- '-3\\""'
+  shows '-3\\""' "$aws" s3api head-object --bucket "$bucket" --key big
 }
 
 cp_within() {
   "$aws" s3 cp --only-show-errors "s3://$bucket/big" "s3://$bucket/big-copy"
-  "$aws" s3 ls "s3://$bucket/big-copy" | grep -q ' 20971520 big-copy$'
+  shows ' 20971520 big-copy$' "$aws" s3 ls "s3://$bucket/big-copy"
 }
 
 sync_up() {
@@ -98,7 +98,7 @@ rb_force() {
 chosen=(mb cp_small cp_multipart cp_within sync_up sync_down_delete ls_prefixes presign mv_object
   tagging list_pages error_names)
 # The version that Debian has is older than conditional writes.
-if "$aws" s3api put-object --generate-cli-skeleton input | grep -q IfNoneMatch; then
+if [[ $("$aws" s3api put-object --generate-cli-skeleton input) == *IfNoneMatch* ]]; then
   chosen+=(conditional_put)
 else
   printf 'skip conditional_put: this version has no --if-none-match\n'

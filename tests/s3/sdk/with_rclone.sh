@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
-# rclone with the defaults of its S3 remote. Endpoint and keys come from the
+# rclone with the defaults of an S3 remote that is not Amazon's. Endpoint and keys come from the
 # environment. Prints a line for each check and a closing line; exits with 1 when
 # one failed.
 set -uo pipefail
 # shellcheck source=tests/s3/sdk/checks.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/checks.sh"
 
-export RCLONE_CONFIG=/dev/null RCLONE_CONFIG_X_TYPE=s3 RCLONE_CONFIG_X_PROVIDER=AWS
+# The endpoint is plain HTTP, and this version fails where the variable is set.
+unset AWS_CA_BUNDLE
+export RCLONE_CONFIG=/dev/null RCLONE_CONFIG_X_TYPE=s3 RCLONE_CONFIG_X_PROVIDER=Other
 export RCLONE_CONFIG_X_ENV_AUTH=true RCLONE_CONFIG_X_ENDPOINT=${AWS_ENDPOINT_URL_S3:?}
 export RCLONE_CONFIG_X_REGION=us-east-1
 bucket=${S3_BUCKET_PREFIX:?}-rclone
 
 mkdir_bucket() {
   rclone mkdir "x:$bucket"
-  rclone lsd x: | grep -q " $bucket$"
+  shows " $bucket$" rclone lsd x:
 }
 
 copy_small() {

@@ -124,7 +124,7 @@ impl Admin {
             "/sandbox/v1/lifecycle/run" if method == Method::POST => {
                 Ok(json(&super::lifecycle::run(&self.state).await?))
             }
-            "/sandbox/v1/buckets" if get => self.buckets(),
+            "/sandbox/v1/buckets" if get => Ok(self.buckets()),
             "/sandbox/v1/object" => self.object(&method, &query, request).await,
             other => match other
                 .strip_prefix("/sandbox/v1/buckets/")
@@ -144,14 +144,12 @@ async fn whole(mut body: Body) -> Result<Bytes, Refusal> {
 }
 
 fn json(value: &impl Serialize) -> Response<Body> {
-    match serde_json::to_vec(value) {
-        Ok(bytes) => text(bytes, "application/json"),
-        Err(_) => {
-            let mut answer = Response::new(Body::empty());
-            *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            answer
-        }
+    if let Ok(bytes) = serde_json::to_vec(value) {
+        return text(bytes, "application/json");
     }
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    answer
 }
 
 fn text(bytes: impl Into<Bytes>, kind: &'static str) -> Response<Body> {

@@ -13,6 +13,7 @@ mod header;
 mod keys;
 mod presigned;
 pub(crate) mod sign;
+pub(crate) mod version2;
 
 use http::{HeaderMap, Method};
 use s3s::{S3Error, S3ErrorCode};
@@ -47,6 +48,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) method: &'a Method,
     /// The path as it was sent.
     pub(crate) path: &'a str,
+    /// The path in path style, as encoded by the client.
+    pub(crate) resource: &'a str,
     pub(crate) query: &'a [(String, String)],
     pub(crate) headers: &'a HeaderMap,
 }
@@ -85,7 +88,7 @@ pub(crate) fn check(parts: &Parts<'_>, keys: &Keys, clock: &Clock) -> Result<Che
             header::check(parts, value, keys, clock)
         }
         None if in_query => presigned::check(parts, keys, clock),
-        None if v2_query => Err(version_2()),
+        None if v2_query => version2::check(parts, keys, clock),
         None => Ok(Checked::default()),
     }
 }

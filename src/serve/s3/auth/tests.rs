@@ -21,6 +21,7 @@ impl Made {
         let parts = Parts {
             method: &self.method,
             path: &self.path,
+            resource: &self.path,
             query: &self.query,
             headers: &self.headers,
         };

@@ -3,12 +3,51 @@
 use s3s::{S3ErrorCode, S3Response, S3Result, dto};
 
 use super::{acl, config, owner, store_error, timestamp};
-use crate::serve::s3::error::{fail, invalid_argument};
+use crate::serve::s3::error::{fail, invalid_argument, with};
 use crate::serve::s3::state::{Context, State};
 use crate::serve::s3::store::{BucketInfo, NewBucket, StoreError};
 
 /// The region whose name is not shown.
 const FIRST_REGION: &str = "us-east-1";
+/// The regions that a bucket can be made in, but for the first.
+const REGIONS: &[&str] = &[
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-south-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-7",
+    "ca-central-1",
+    "ca-west-1",
+    "cn-north-1",
+    "cn-northwest-1",
+    "eu-central-1",
+    "eu-central-2",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "mx-central-1",
+    "sa-east-1",
+    "us-east-2",
+    "us-gov-east-1",
+    "us-gov-west-1",
+    "us-west-1",
+    "us-west-2",
+];
 /// The most buckets of one page.
 const MAX_BUCKETS: i32 = 10_000;
 
@@ -19,11 +58,23 @@ pub(super) async fn create(
     context: &Context,
     input: dto::CreateBucketInput,
 ) -> Answer<dto::CreateBucketOutput> {
+    if is_reserved(&input.bucket) {
+        return Err(S3ErrorCode::InvalidBucketName.into());
+    }
     let constraint = input.create_bucket_configuration.and_then(|c| c.location_constraint);
     let region = match constraint.as_ref().map(dto::BucketLocationConstraint::as_str) {
         None | Some("") => state.region.clone(),
         Some("EU") => "eu-west-1".to_owned(),
-        Some(region) => region.to_owned(),
+        Some(region)
+            if region != FIRST_REGION && (REGIONS.contains(&region) || region == state.region) =>
+        {
+            region.to_owned()
+        }
+        Some(other) => {
+            let message = "The specified location-constraint is not valid";
+            let error = fail(S3ErrorCode::InvalidLocationConstraint, message);
+            return Err(with(error, "LocationConstraint", other));
+        }
     };
     let ownership = input.object_ownership.as_ref().map(dto::ObjectOwnership::as_str);
     let ownership = ownership.unwrap_or("BucketOwnerEnforced").to_owned();
@@ -62,6 +113,16 @@ pub(super) async fn create(
     }
     prepare(state, &input.bucket, &ownership, &canned).await?;
     Ok(S3Response::new(output))
+}
+
+/// Names that S3 keeps for itself.
+///
+/// Source: "General purpose bucket naming rules" in the user guide.
+fn is_reserved(name: &str) -> bool {
+    ["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|prefix| name.starts_with(prefix))
+        || ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"]
+            .iter()
+            .any(|suffix| name.ends_with(suffix))
 }
 
 /// Gives a new bucket what buckets have from the start.

@@ -51,21 +51,18 @@ impl<'a> Conditions<'a> {
         let modified = object.last_modified.as_second().saturating_mul(1000);
         let failed =
             |name: &str| Err(with(S3ErrorCode::PreconditionFailed.into(), "Condition", name));
-        match self.if_match {
-            Some(list) if !lists(list, &etag) => return failed("If-Match"),
-            Some(_) => {}
-            None if self.if_unmodified_since.is_some_and(|since| modified > since) => {
-                return failed("If-Unmodified-Since");
+        if let Some(list) = self.if_match {
+            if !lists(list, &etag) {
+                return failed("If-Match");
             }
-            None => {}
+        } else if self.if_unmodified_since.is_some_and(|since| modified > since) {
+            return failed("If-Unmodified-Since");
         }
-        let unchanged = match self.if_none_match {
-            Some(list) if lists(list, &etag) => Some("If-None-Match"),
-            Some(_) => None,
-            None if self.if_modified_since.is_some_and(|since| modified <= since) => {
-                Some("If-Modified-Since")
-            }
-            None => None,
+        let unchanged = if let Some(list) = self.if_none_match {
+            lists(list, &etag).then_some("If-None-Match")
+        } else {
+            let since = self.if_modified_since;
+            since.is_some_and(|since| modified <= since).then_some("If-Modified-Since")
         };
         match unchanged {
             Some(name) if self.copies => failed(name),

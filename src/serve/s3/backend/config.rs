@@ -266,7 +266,7 @@ pub(super) async fn put_bucket_tagging(
     tags::of_set(&input.tagging.tag_set, 50)?;
     save(state, &input.bucket, TAGGING, &input.tagging).await?;
     let mut response = S3Response::new(dto::PutBucketTaggingOutput::default());
-    response.status = Some(http::StatusCode::NO_CONTENT);
+    response.extensions.insert(http::StatusCode::NO_CONTENT);
     Ok(response)
 }
 
@@ -297,7 +297,7 @@ pub(super) async fn put_bucket_policy(
 ) -> Answer<dto::PutBucketPolicyOutput> {
     if input.policy.len() > MAX_POLICY {
         let message = "Policies must not be larger than 20480 bytes";
-        return Err(fail(S3ErrorCode::InvalidRequest, message));
+        return Err(fail(S3ErrorCode::MalformedPolicy, message));
     }
     state.store.bucket(&input.bucket).map_err(store_error)?;
     let policy = Policy::parse(&input.policy, &input.bucket)
@@ -309,7 +309,7 @@ pub(super) async fn put_bucket_policy(
     let document = Bytes::from(input.policy);
     state.store.put_config(&input.bucket, POLICY, document).await.map_err(store_error)?;
     let mut response = S3Response::new(dto::PutBucketPolicyOutput::default());
-    response.status = Some(http::StatusCode::NO_CONTENT);
+    response.extensions.insert(http::StatusCode::NO_CONTENT);
     Ok(response)
 }
 

@@ -71,8 +71,11 @@ pub(super) async fn delete_objects(
     let quiet = input.delete.quiet.unwrap_or(false);
     let bypass = input.bypass_governance_retention.unwrap_or(false);
     let (mut done, mut errors) = (Vec::new(), Vec::new());
-    for object in objects {
-        match one(state, &input.bucket, &object, bypass).await {
+    // All at once, as those that are in the same batch share a sync.
+    let all = objects.iter().map(|object| one(state, &input.bucket, object, bypass));
+    let results = futures::future::join_all(all).await;
+    for (object, result) in objects.into_iter().zip(results) {
+        match result {
             Ok(deleted) if !quiet => done.push(deleted),
             Ok(_) => {}
             Err(error) => {

@@ -1,20 +1,18 @@
-//! Listings of objects and versions.
+//! Listings of objects.
 //!
-//! Source: "ListObjectsV2", "ListObjects" and "ListObjectVersions" in the
-//! Amazon S3 API reference.
+//! Source: `ListObjectsV2` and `ListObjects` in the Amazon S3 API reference.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use s3s::dto::{self, CommonPrefix, DeleteMarkerEntry};
+use s3s::dto::{self, CommonPrefix};
 use s3s::{S3Error, S3Response, S3Result};
 
 use super::{etag, kind, owner, store_error, timestamp};
 use crate::serve::s3::error::invalid_argument;
 use crate::serve::s3::state::{Context, State};
 use crate::serve::s3::store::{
-    ChecksumAlgorithm, ChecksumKind, ObjectEntry, ObjectQuery, VersionEntry, VersionQuery,
-    VersionSummary,
+    ChecksumAlgorithm, ChecksumKind, ObjectEntry, ObjectQuery, VersionSummary,
 };
 
 /// The most entries of one page.
@@ -64,7 +62,7 @@ impl Encoding {
         if self.url { utf8_percent_encode(text, KEPT).to_string() } else { text.to_owned() }
     }
 
-    fn opt(self, text: Option<&str>) -> Option<String> {
+    pub(super) fn opt(self, text: Option<&str>) -> Option<String> {
         text.map(|text| self.name(text))
     }
 
@@ -72,9 +70,8 @@ impl Encoding {
         self.url.then(|| "url".to_owned().into())
     }
 
-    pub(super) fn prefixes(self, prefixes: Vec<String>) -> Option<Vec<CommonPrefix>> {
-        let list = prefixes.iter().map(|p| CommonPrefix { prefix: Some(self.name(p)) });
-        Some(list.collect())
+    pub(super) fn prefixes(self, prefixes: &[String]) -> Vec<CommonPrefix> {
+        prefixes.iter().map(|p| CommonPrefix { prefix: Some(self.name(p)) }).collect()
     }
 }
 
@@ -90,7 +87,7 @@ pub(super) fn limit(name: &str, asked: Option<i32>) -> Result<i32, S3Error> {
     }
 }
 
-fn size(limit: i32) -> usize {
+pub(super) fn size(limit: i32) -> usize {
     usize::try_from(limit).unwrap_or(0)
 }
 
@@ -119,7 +116,7 @@ fn object(summary: &VersionSummary, encoding: Encoding, with_owner: bool) -> dto
     }
 }
 
-fn class(summary: &VersionSummary) -> String {
+pub(super) fn class(summary: &VersionSummary) -> String {
     summary.storage_class.clone().unwrap_or_else(|| "STANDARD".to_owned())
 }
 
@@ -171,7 +168,7 @@ pub(super) async fn objects(
         is_truncated: Some(page.next.is_some()),
         next_marker: encoding.opt(next),
         contents: Some(page.contents),
-        common_prefixes: encoding.prefixes(page.prefixes),
+        common_prefixes: Some(encoding.prefixes(&page.prefixes)),
         delimiter: encoding.opt(delimiter.as_deref()),
         encoding_type: encoding.shown(),
         request_charged: None,
@@ -207,97 +204,12 @@ pub(super) async fn objects_v2(
         is_truncated: Some(page.next.is_some()),
         next_continuation_token: page.next.as_deref().map(token),
         contents: Some(page.contents),
-        common_prefixes: encoding.prefixes(page.prefixes),
+        common_prefixes: Some(encoding.prefixes(&page.prefixes)),
         delimiter: encoding.opt(delimiter.as_deref()),
         encoding_type: encoding.shown(),
         start_after: encoding.opt(input.start_after.as_deref()),
         request_charged: None,
     }))
-}
-
-pub(super) async fn versions(
-    state: &State,
-    _: &Context,
-    input: dto::ListObjectVersionsInput,
-) -> Answer<dto::ListObjectVersionsOutput> {
-    let encoding = Encoding::read(input.encoding_type.as_ref())?;
-    let max = limit("maxKeys", input.max_keys)?;
-    let delimiter = input.delimiter.filter(|delimiter| !delimiter.is_empty());
-    let marker = input.key_marker.clone().unwrap_or_default();
-    let version_marker = input.version_id_marker.clone().filter(|id| !id.is_empty());
-    if version_marker.is_some() && marker.is_empty() {
-        return Err(invalid_argument(
-            "version-id-marker",
-            version_marker.as_deref().unwrap_or_default(),
-            "A version-id marker cannot be specified without a key marker.",
-        ));
-    }
-    let version_id_marker = version_marker.as_deref().map(super::versions::parse).transpose()?;
-    let query = VersionQuery {
-        prefix: input.prefix.clone().unwrap_or_default(),
-        delimiter: delimiter.clone().unwrap_or_default(),
-        key_marker: marker,
-        version_id_marker,
-        max_keys: size(max),
-    };
-    let page = state.store.list_versions(&input.bucket, &query).map_err(store_error)?;
-    let (mut list, mut markers, mut prefixes) = (Vec::new(), Vec::new(), Vec::new());
-    for entry in page.entries {
-        match entry {
-            VersionEntry::Version(summary) if summary.delete_marker => {
-                markers.push(marker_entry(&summary, encoding));
-            }
-            VersionEntry::Version(summary) => list.push(version(&summary, encoding)),
-            VersionEntry::Prefix(prefix) => prefixes.push(prefix),
-        }
-    }
-    let truncated = page.next.is_some();
-    let (next_key, next_version) = match page.next {
-        Some((key, version)) => (Some(encoding.name(&key)), version.map(|id| id.to_string())),
-        None => (None, None),
-    };
-    Ok(S3Response::new(dto::ListObjectVersionsOutput {
-        common_prefixes: encoding.prefixes(prefixes),
-        delete_markers: Some(markers),
-        delimiter: encoding.opt(delimiter.as_deref()),
-        encoding_type: encoding.shown(),
-        is_truncated: Some(truncated),
-        key_marker: Some(encoding.name(&query.key_marker)),
-        max_keys: Some(max),
-        name: Some(input.bucket),
-        next_key_marker: next_key,
-        next_version_id_marker: next_version,
-        prefix: Some(encoding.name(&query.prefix)),
-        request_charged: None,
-        version_id_marker: Some(version_marker.unwrap_or_default()),
-        versions: Some(list),
-    }))
-}
-
-fn marker_entry(summary: &VersionSummary, encoding: Encoding) -> DeleteMarkerEntry {
-    DeleteMarkerEntry {
-        is_latest: Some(summary.is_latest),
-        key: Some(encoding.name(&summary.key)),
-        last_modified: Some(timestamp(summary.last_modified)),
-        owner: Some(owner()),
-        version_id: Some(summary.version_id.to_string()),
-    }
-}
-
-fn version(summary: &VersionSummary, encoding: Encoding) -> dto::ObjectVersion {
-    dto::ObjectVersion {
-        checksum_algorithm: summary.checksum.map(|(algorithm, _)| vec![algorithm_name(algorithm)]),
-        checksum_type: summary.checksum.map(|(_, kind)| type_name(kind)),
-        e_tag: Some(etag(&summary.etag)),
-        is_latest: Some(summary.is_latest),
-        key: Some(encoding.name(&summary.key)),
-        last_modified: Some(timestamp(summary.last_modified)),
-        owner: Some(owner()),
-        restore_status: None,
-        size: Some(i64::try_from(summary.size).unwrap_or(i64::MAX)),
-        storage_class: Some(class(summary).into()),
-        version_id: Some(summary.version_id.to_string()),
-    }
 }
 
 #[cfg(test)]

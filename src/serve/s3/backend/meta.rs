@@ -131,21 +131,19 @@ pub(super) fn encryption(
         meta.headers.insert(SSEC_MD5.to_owned(), md5);
         return Ok(());
     }
-    let (algorithm, key, bucket_key) = match asked {
-        Some(algorithm) => (algorithm.to_owned(), None, None),
-        None => {
-            let default: Option<ServerSideEncryptionConfiguration> =
-                config::load(&state.store, bucket, config::ENCRYPTION)?;
-            let rule = default.and_then(|config| config.rules.into_iter().next());
-            let bucket_key = rule.as_ref().and_then(|rule| rule.bucket_key_enabled);
-            match rule.and_then(|rule| rule.apply_server_side_encryption_by_default) {
-                Some(default) => (
-                    default.sse_algorithm.as_str().to_owned(),
-                    default.kms_master_key_id,
-                    bucket_key,
-                ),
-                None => ("AES256".to_owned(), None, None),
+    let (algorithm, key, bucket_key) = if let Some(algorithm) = asked {
+        (algorithm.to_owned(), None, None)
+    } else {
+        let default: Option<ServerSideEncryptionConfiguration> =
+            config::load(&state.store, bucket, config::ENCRYPTION)?;
+        let rule = default.and_then(|config| config.rules.into_iter().next());
+        let bucket_key = rule.as_ref().and_then(|rule| rule.bucket_key_enabled);
+        match rule.and_then(|rule| rule.apply_server_side_encryption_by_default) {
+            Some(default) => {
+                let algorithm = default.sse_algorithm.as_str().to_owned();
+                (algorithm, default.kms_master_key_id, bucket_key)
             }
+            None => ("AES256".to_owned(), None, None),
         }
     };
     let key = context.header(SSE_KEY).map(str::to_owned).or(key);

@@ -10,6 +10,7 @@ pub(crate) mod config;
 mod copy;
 mod delete;
 mod list;
+mod list_versions;
 mod lock;
 mod meta;
 mod multipart;
@@ -104,7 +105,7 @@ operations! {
     head_object(HeadObjectInput) -> HeadObjectOutput = read::head_object;
     list_buckets(ListBucketsInput) -> ListBucketsOutput = buckets::list;
     list_multipart_uploads(ListMultipartUploadsInput) -> ListMultipartUploadsOutput = multipart::list::uploads;
-    list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput = list::versions;
+    list_object_versions(ListObjectVersionsInput) -> ListObjectVersionsOutput = list_versions::versions;
     list_objects(ListObjectsInput) -> ListObjectsOutput = list::objects;
     list_objects_v2(ListObjectsV2Input) -> ListObjectsV2Output = list::objects_v2;
     list_parts(ListPartsInput) -> ListPartsOutput = multipart::list::parts;

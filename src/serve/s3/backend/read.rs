@@ -1,6 +1,6 @@
 //! Reading objects: which bytes, under which conditions.
 //!
-//! Source: "GetObject" and "HeadObject" in the Amazon S3 API reference.
+//! Source: `GetObject` and `HeadObject` in the Amazon S3 API reference.
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -195,7 +195,8 @@ pub(super) async fn get_object(
         ..dto::GetObjectOutput::default()
     };
     let status = if slice.partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-    let mut response = S3Response::with_status(output, status);
+    let mut response = S3Response::new(output);
+    response.extensions.insert(status);
     response.headers = headers;
     Ok(response)
 }
@@ -215,7 +216,8 @@ pub(super) async fn head_object(
     let output =
         dto::HeadObjectOutput { metadata: user(&object), ..dto::HeadObjectOutput::default() };
     let status = if slice.partial { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
-    let mut response = S3Response::with_status(output, status);
+    let mut response = S3Response::new(output);
+    response.extensions.insert(status);
     response.headers = headers;
     Ok(response)
 }

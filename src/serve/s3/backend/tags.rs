@@ -65,10 +65,9 @@ fn collect(
 
 /// Tags out of XML.
 pub(super) fn of_set(set: &TagSet, most: usize) -> Result<BTreeMap<String, String>, S3Error> {
-    let pairs = set
-        .iter()
-        .map(|tag| (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default()));
-    collect(pairs, most)
+    let pairs: Option<Vec<_>> =
+        set.iter().map(|tag| Some((tag.key.clone()?, tag.value.clone()?))).collect();
+    collect(pairs.ok_or(S3ErrorCode::MalformedXML)?.into_iter(), most)
 }
 
 /// Tags out of `x-amz-tagging`.

@@ -15,7 +15,7 @@ use self::policy::PostPolicy;
 use super::access;
 use super::answer::Place;
 use super::auth::sign::{Scope, hmac, same};
-use super::auth::{Caller, Checked};
+use super::auth::{Caller, Checked, version2};
 use super::error::{escape, fail, invalid_argument, with};
 use super::log::{Entry, short};
 use super::request::payload::{Expected, Payload};
@@ -80,16 +80,17 @@ fn malformed() -> S3Error {
 
 /// Who signed the policy; nobody when there is none.
 fn authenticate(service: &Service, form: &Form) -> Result<Checked, S3Error> {
-    if form.get("signature").is_some() || form.get("awsaccesskeyid").is_some() {
-        return Err(super::auth::version_2());
-    }
-    let Some(signature) = form.get("x-amz-signature") else { return Ok(Checked::default()) };
     let need = |name: &str| {
         form.get(name).ok_or_else(|| {
             let message = format!("Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields.");
             invalid_argument(name, "", message)
         })
     };
+    if let Some(signature) = form.get("signature") {
+        let (access_key, policy) = (need("awsaccesskeyid")?, need("policy")?);
+        return version2::check_form(access_key, policy, signature, &service.state.keys);
+    }
+    let Some(signature) = form.get("x-amz-signature") else { return Ok(Checked::default()) };
     let policy = need("policy")?;
     let algorithm = need("x-amz-algorithm")?;
     if algorithm != "AWS4-HMAC-SHA256" {

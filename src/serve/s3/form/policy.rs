@@ -127,6 +127,8 @@ impl PostPolicy {
                 | "x-amz-date"
                 | "x-amz-security-token"
                 | "bucket"
+                | "signature"
+                | "awsaccesskeyid"
         ) || field.starts_with("x-ignore-")
             || self.conditions.iter().any(|condition| match condition {
                 Condition::Equals(name, _) | Condition::StartsWith(name, _) => name == field,

@@ -97,5 +97,7 @@ pub(crate) fn expiration_header(store: &Store, bucket: &str, object: &Object) ->
         Some((at, rule.id.clone().unwrap_or_default()))
     });
     let (at, id) = due.min()?;
+    // The date that S3 shows is the midnight after.
+    let at = at.saturating_add(DAY_MS - 1) / DAY_MS * DAY_MS;
     Some(format!("expiry-date=\"{}\", rule-id=\"{}\"", time::http_date(at), id.replace('"', "%22")))
 }

@@ -89,10 +89,12 @@ async fn of_bucket(
     let mut from = String::new();
     loop {
         let page = state.store.lifecycle_page(bucket, "", &from, PAGE)?;
-        for key in &page.keys {
-            for due in due(state, bucket, rules, key) {
-                remove(state, bucket, &due, report).await?;
-            }
+        // All at once, as those that are in the same batch share a sync.
+        let due: Vec<Due<'_>> =
+            page.keys.iter().flat_map(|key| due(state, bucket, rules, key)).collect();
+        let results = futures::future::join_all(due.iter().map(|due| remove(state, bucket, due)));
+        for (due, result) in due.iter().zip(results.await) {
+            report.note(bucket, due, result?);
         }
         match page.next {
             Some(next) => from = next,
@@ -169,12 +171,8 @@ fn tags_fit(state: &State, bucket: &str, filter: &Filter, version: &VersionSumma
         .is_ok_and(|object| filter.has_tags(&object.meta.tags))
 }
 
-async fn remove(
-    state: &State,
-    bucket: &str,
-    due: &Due<'_>,
-    report: &mut Report,
-) -> Result<(), StoreError> {
+/// Removes one version; whether it was removed.
+async fn remove(state: &State, bucket: &str, due: &Due<'_>) -> Result<bool, StoreError> {
     let version = due.version;
     let options = DeleteOptions {
         version: due.named.then_some(version.version_id),
@@ -182,26 +180,31 @@ async fn remove(
         bypass_governance: false,
     };
     match state.store.delete_object(bucket, &version.key, options).await {
-        Ok(_) => {}
+        Ok(_) => Ok(true),
         Err(
             StoreError::Locked { .. }
             | StoreError::PreconditionFailed(_)
             | StoreError::NoSuchKey(_)
             | StoreError::NoSuchVersion { .. },
-        ) => {
-            report.kept += 1;
-            return Ok(());
+        ) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+impl Report {
+    fn note(&mut self, bucket: &str, due: &Due<'_>, removed: bool) {
+        if !removed {
+            self.kept += 1;
+            return;
         }
-        Err(error) => return Err(error),
+        match due.what {
+            "noncurrent" => self.noncurrent += 1,
+            "delete-marker" => self.delete_markers += 1,
+            _ => self.expired += 1,
+        }
+        let version_id = due.named.then(|| due.version.version_id.to_string());
+        list(self, bucket, &due.version.key, version_id, due.what, due.rule);
     }
-    match due.what {
-        "noncurrent" => report.noncurrent += 1,
-        "delete-marker" => report.delete_markers += 1,
-        _ => report.expired += 1,
-    }
-    let version_id = due.named.then(|| version.version_id.to_string());
-    list(report, bucket, &version.key, version_id, due.what, due.rule);
-    Ok(())
 }
 
 fn list(

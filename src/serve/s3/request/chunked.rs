@@ -15,6 +15,8 @@ use crate::serve::s3::auth::sign::{self, hmac};
 const MAX_LINE: usize = 8 * 1024;
 /// The most trailer lines.
 const MAX_TRAILERS: usize = 16;
+/// The least size in bytes of a signed chunk that is not the last.
+const MIN_CHUNK: u64 = 8192;
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// What is wrong with a body.
@@ -26,6 +28,9 @@ pub(crate) enum ChunkError {
     /// A chunk's or the trailer's signature is wrong.
     #[error("a chunk signature does not match")]
     Signature,
+    /// A chunk other than the last is too small.
+    #[error("a signed chunk other than the last has less than {MIN_CHUNK} bytes")]
+    Size,
     /// The body ended early.
     #[error("the chunked body ended early")]
     Incomplete,
@@ -77,6 +82,7 @@ pub(crate) struct Decoder {
     line: BytesMut,
     /// Signed chunks carry signatures, whether or not they can be checked.
     signed: bool,
+    last_size: u64,
     signer: Option<ChunkSigner>,
     chunk_signature: String,
     chunk_hash: Sha256,
@@ -94,6 +100,7 @@ impl Decoder {
             state: State::Size,
             line: BytesMut::new(),
             signed,
+            last_size: MIN_CHUNK,
             signer,
             chunk_signature: String::new(),
             chunk_hash: Sha256::new(),
@@ -206,6 +213,10 @@ impl Decoder {
             signature.ok_or(ChunkError::Malformed)?.clone_into(&mut self.chunk_signature);
         }
         if size > 0 {
+            if self.signed && self.last_size < MIN_CHUNK {
+                return Err(ChunkError::Size);
+            }
+            self.last_size = size;
             self.state = State::Data { left: size };
             return Ok(());
         }
@@ -285,7 +296,7 @@ mod tests {
             previous: "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9".into(),
         };
         let mut body = b"10000;chunk-signature=ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648\r\n".to_vec();
-        body.extend([b'a'; 65536]);
+        body.resize(body.len() + 65536, b'a');
         body.extend(b"\r\n400;chunk-signature=0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497\r\n");
         body.extend([b'a'; 1024]);
         body.extend(b"\r\n0;chunk-signature=b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9\r\n\r\n");

@@ -289,6 +289,11 @@ fn chunk_error(error: ChunkError) -> S3Error {
     match error {
         ChunkError::Incomplete => incomplete(),
         ChunkError::Signature => S3ErrorCode::SignatureDoesNotMatch.into(),
+        ChunkError::Size => custom(
+            "InvalidChunkSizeError",
+            http::StatusCode::BAD_REQUEST,
+            "Only the last chunk is allowed to have a size less than 8192 bytes",
+        ),
         ChunkError::Malformed => fail(
             S3ErrorCode::IncompleteBody,
             "The request body is not a well-formed aws-chunked body",

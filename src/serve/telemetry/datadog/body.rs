@@ -83,7 +83,8 @@ pub(crate) fn decompress(headers: &HeaderMap, body: &Bytes, limit: usize) -> Res
         "" | "identity" => Ok(body.clone()),
         "gzip" => read(MultiGzDecoder::new(&body[..]), limit, "gzip"),
         "deflate" => read(ZlibDecoder::new(&body[..]), limit, "deflate"),
-        "zstd" => zstd(body, limit),
+        // The second is Datadog's own name for the first.
+        "zstd" | "zstd1" => zstd(body, limit),
         _ => Err(Error::Encoding(encoding.to_owned())),
     }
 }
@@ -161,7 +162,7 @@ mod tests {
 
     #[test]
     fn every_encoding_is_undone_up_to_the_limit() {
-        for encoding in ["gzip", "deflate", "zstd", "GZIP"] {
+        for encoding in ["gzip", "deflate", "zstd", "zstd1", "GZIP"] {
             let body = zeros(&encoding.to_lowercase(), 100_000);
             let plain = decompress(&encoded(encoding), &body, 100_000).unwrap();
             assert_eq!(plain.len(), 100_000, "{encoding}");

@@ -22,6 +22,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod traces;
+mod tree;
 
 use std::sync::Arc;
 
@@ -68,7 +69,7 @@ struct Agent {
     intake: Intake,
     info: info::Document,
     /// Turns for payloads.
-    decoding: Semaphore,
+    decoding: Arc<Semaphore>,
 }
 
 impl Agent {
@@ -90,7 +91,7 @@ impl Agent {
 pub(super) fn router(intake: Intake) -> Router {
     let told = told();
     let info = info::Document::new(&told, intake.apm_port, intake.dogstatsd_port);
-    let agent = Arc::new(Agent { intake, info, decoding: Semaphore::new(AT_A_TIME) });
+    let agent = Arc::new(Agent { intake, info, decoding: Arc::new(Semaphore::new(AT_A_TIME)) });
     let mut router = Router::new().route("/info", any(info_document));
     for (path, version, _) in TRACES {
         router = router.route(

@@ -55,7 +55,8 @@ impl<'a> Reader<'a> {
     }
 
     /// How many bytes are not read yet.
-    pub(crate) fn left(&self) -> usize {
+    #[cfg(test)]
+    fn left(&self) -> usize {
         self.rest.len()
     }
 

@@ -234,3 +234,61 @@ async fn metrics_of_the_intake_are_decoded() {
     assert_eq!(client.post("/api/v1/check_run", &[KEY], run).await.status(), StatusCode::ACCEPTED);
     assert_eq!(client.counted("/api/v1/check_run", Counter::Accepted), 1);
 }
+
+/// Sends each span in its format through the API, and asks the store for it.
+#[tokio::test]
+async fn what_is_sent_is_found() {
+    use super::traces::encode;
+    use crate::serve::telemetry::model::{Span, Status, Value};
+    use crate::serve::telemetry::query::{Topic, ask};
+    type Write = fn(&[Vec<Span<'_>>]) -> Vec<u8>;
+
+    let span = |id: u64| Span {
+        trace_id: u128::from(u64::MAX - id),
+        span_id: id,
+        parent_id: id / 2,
+        service: format!("s{id}").into(),
+        name: "n".into(),
+        resource: "r\u{e9}".into(),
+        span_type: "web".into(),
+        start_ns: 1_700_000_000_000_000_000 + id,
+        duration_ns: id,
+        status: if id.is_multiple_of(2) { Status::Unset } else { Status::Error },
+        attributes: vec![
+            ("env".into(), Value::Str("dev".into())),
+            ("n".into(), Value::Double(1.5)),
+        ],
+        ..Span::default()
+    };
+    let client = Client::new();
+    let formats: [(&str, Write); 3] = [
+        ("/v0.4/traces", encode::v04),
+        ("/v0.5/traces", encode::v05),
+        ("/v0.7/traces", |chunks| encode::v07(chunks, "other")),
+    ];
+    // One that is decoded beside the other work is among them.
+    for ((path, write), count) in formats.into_iter().zip([3, 5000, 4]) {
+        let chunks: Vec<Vec<Span<'_>>> = (1..=count).map(|id| vec![span(id)]).collect();
+        let request = Request::put(path).header(MSGPACK.0, MSGPACK.1);
+        let response = client.send(request.body(Body::from(write(&chunks))).unwrap()).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        let store = std::sync::Arc::clone(&client.intake.store);
+        let protocol = path.trim_end_matches("/traces").replacen("/v", "datadog.v", 1);
+        let question = format!("order=oldest&limit=10000&protocol={protocol}");
+        let answer = ask(store, Topic::Spans, Some(&question)).await.unwrap();
+        let found = answer["spans"].as_array().unwrap();
+        assert_eq!(found.len(), chunks.len(), "{path}");
+        for (found, sent) in found.iter().zip(chunks.iter().flatten()) {
+            assert_eq!(found["trace_id"], format!("{:032x}", sent.trace_id));
+            assert_eq!(found["span_id"], format!("{:016x}", sent.span_id));
+            assert_eq!(found["service"], sent.service.as_ref());
+            assert_eq!(found["resource"], sent.resource.as_ref());
+            assert_eq!(found["type"], "web");
+            assert_eq!(found["env"], "dev");
+            assert_eq!(found["start_ns"], sent.start_ns.to_string());
+            assert_eq!(found["duration_ns"], sent.duration_ns);
+            assert_eq!(found["error"], sent.status == Status::Error);
+            assert_eq!(found["attributes"], serde_json::json!({"env": "dev", "n": 1.5}));
+        }
+    }
+}

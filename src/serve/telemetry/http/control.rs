@@ -1,6 +1,6 @@
 //! Runs, faults, clearing, and what the server tells of itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::Json;
 use axum::body::Bytes;
@@ -19,8 +19,8 @@ use super::{Answer, Shared};
 
 /// Names of runs are no longer.
 const LONGEST_RUN: usize = 200;
-/// The file about the sandbox is no larger, in bytes.
-const LARGEST_SANDBOX: u64 = 4 << 20;
+/// What is told of the sandbox is no larger, in bytes.
+const LARGEST_SANDBOX: usize = 1 << 20;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -95,6 +95,8 @@ pub(super) async fn info(State(server): Shared) -> Json<Value> {
     let store = &server.intake.store;
     let runs = store.runs().all();
     let limits = store.limits();
+    let put = server.put_sandbox.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+    let known = put || server.sandbox.is_some();
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "run": runs.last().map(told),
@@ -103,7 +105,7 @@ pub(super) async fn info(State(server): Shared) -> Json<Value> {
         "addresses": server.addresses,
         "limits": { "bytes": limits.bytes, "age_s": limits.age.as_secs() },
         "s3": server.s3.is_some(),
-        "sandbox": server.sandbox.is_some(),
+        "sandbox": known,
     }))
 }
 
@@ -132,15 +134,36 @@ pub(super) async fn stats(State(server): Shared) -> Json<Value> {
     Json(Value::Object(all))
 }
 
-/// The file as it is: who writes it decides what is in it.
+/// What was last put, else the file as it is: who writes it decides what is in it.
 pub(super) async fn sandbox(State(server): Shared) -> Result<Response, Refusal> {
     let missing = || Refusal::not_found("nothing is known of a sandbox".to_owned());
-    let path = server.sandbox.as_ref().ok_or_else(missing)?;
-    let size = tokio::fs::metadata(path).await.map_err(|_| missing())?.len();
-    if size > LARGEST_SANDBOX {
-        let message = "the file about the sandbox is too large".to_owned();
-        return Err(Refusal { status: StatusCode::INTERNAL_SERVER_ERROR, message });
-    }
-    let content = tokio::fs::read(path).await.map_err(|_| missing())?;
+    let put = server.put_sandbox.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let content = match (put, &server.sandbox) {
+        (Some(content), _) => content,
+        (None, None) => return Err(missing()),
+        (None, Some(path)) => {
+            let size = tokio::fs::metadata(path).await.map_err(|_| missing())?.len();
+            if size > LARGEST_SANDBOX as u64 {
+                return Err(too_large());
+            }
+            tokio::fs::read(path).await.map_err(|_| missing())?.into()
+        }
+    };
     Ok(([(CONTENT_TYPE, "application/json")], content).into_response())
+}
+
+/// Replaces what is known of the sandbox. It is kept in memory.
+pub(super) async fn put_sandbox(State(server): Shared, body: Bytes) -> Answer {
+    if body.len() > LARGEST_SANDBOX {
+        return Err(too_large());
+    }
+    let _: serde::de::IgnoredAny = read(&body)?;
+    let size = body.len();
+    *server.put_sandbox.lock().unwrap_or_else(PoisonError::into_inner) = Some(body);
+    Ok(Json(json!({ "bytes": size })))
+}
+
+fn too_large() -> Refusal {
+    let message = format!("what is told of the sandbox must have at most {LARGEST_SANDBOX} bytes");
+    Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, message }
 }

@@ -15,8 +15,9 @@ pub(super) use faults::faulty;
 pub(super) use test_agent::{Sessions, router as test_agent};
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use axum::body::Bytes;
 use axum::extract::{Path, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -39,6 +40,8 @@ pub(super) struct Server {
     pub(super) client: reqwest::Client,
     /// A file about the sandbox, for the page.
     pub(super) sandbox: Option<PathBuf>,
+    /// What was put about it, which goes before the file.
+    pub(super) put_sandbox: Mutex<Option<Bytes>>,
     pub(super) sessions: Sessions,
 }
 
@@ -72,7 +75,7 @@ pub(super) fn router(server: Arc<Server>) -> Router {
         )
         .route("/sandbox/v1/faults/{id}", delete(control::remove_fault))
         .route("/sandbox/v1/stream", get(stream::stream))
-        .route("/sandbox/v1/sandbox", get(control::sandbox))
+        .route("/sandbox/v1/sandbox", get(control::sandbox).put(control::put_sandbox))
         .route("/sandbox/v1/s3/{*path}", any(proxy::proxy))
         .route("/sandbox/v1/intake/logs", post(pod_logs::take))
         .route("/metrics", get(prometheus::metrics))

@@ -15,9 +15,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, Uri};
 use serde_json::{Map, Value as Json_, json};
 
-use super::super::model::{Span, Status, Value, trace_id_candidates};
+use super::super::model::{Event, Link, Span, Status, Value, trace_id_candidates};
 use super::super::query::json as shape;
-use super::super::store::{Raw, Row, Store, low_half, read, session_token};
+use super::super::store::{Raw, Row, Store, high_half, low_half, read, session_token};
 use super::{Server, Shared};
 
 /// So many sessions are remembered.
@@ -162,6 +162,56 @@ fn as_sent(span: &Span<'_>) -> Json_ {
     sent.insert("metrics".to_owned(), Json_::Object(metrics));
     if !structs.is_empty() {
         sent.insert("meta_struct".to_owned(), Json_::Object(structs));
+    }
+    let carried = span.attributes.iter().any(|(key, _)| key == "_dd.span_links");
+    if !span.links.is_empty() && !carried {
+        sent.insert("span_links".to_owned(), span.links.iter().map(link_as_sent).collect());
+    }
+    let carried = span.attributes.iter().any(|(key, _)| key == "events");
+    if !span.events.is_empty() && !carried {
+        sent.insert("span_events".to_owned(), span.events.iter().map(event_as_sent).collect());
+    }
+    Json_::Object(sent)
+}
+
+fn event_as_sent(event: &Event<'_>) -> Json_ {
+    let attributes = event.attributes.iter().map(|(key, value)| (key.to_string(), typed(value)));
+    json!({
+        "time_unix_nano": event.time_ns,
+        "name": event.name,
+        "attributes": attributes.collect::<Map<_, _>>(),
+    })
+}
+
+/// An attribute of an event, with the number of its type.
+fn typed(value: &Value<'_>) -> Json_ {
+    match value {
+        Value::Bool(value) => json!({ "type": 1, "bool_value": value }),
+        Value::Int(number) => json!({ "type": 2, "int_value": number }),
+        Value::Double(_) => json!({ "type": 3, "double_value": shape::value(value) }),
+        Value::Array(values) => {
+            let values: Vec<Json_> = values.iter().map(typed).collect();
+            json!({ "type": 4, "array_value": { "values": values } })
+        }
+        Value::Str(text) => json!({ "type": 0, "string_value": text }),
+        other => json!({ "type": 0, "string_value": shape::value(other).to_string() }),
+    }
+}
+
+fn link_as_sent(link: &Link<'_>) -> Json_ {
+    let mut sent = Map::new();
+    sent.insert("trace_id".to_owned(), json!(low_half(link.trace_id)));
+    sent.insert("trace_id_high".to_owned(), json!(high_half(link.trace_id)));
+    sent.insert("span_id".to_owned(), json!(link.span_id));
+    // Fields that a client leaves out when they say nothing.
+    if !link.attributes.is_empty() {
+        sent.insert("attributes".to_owned(), shape::attributes(&link.attributes));
+    }
+    if !link.trace_state.is_empty() {
+        sent.insert("tracestate".to_owned(), json!(link.trace_state));
+    }
+    if link.flags != 0 {
+        sent.insert("flags".to_owned(), json!(link.flags));
     }
     Json_::Object(sent)
 }

@@ -24,7 +24,6 @@ use prost::Message;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
-use tonic::metadata::MetadataValue;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Response, Status};
@@ -33,7 +32,8 @@ use super::super::faults::Struck;
 use super::super::intake::Intake;
 use super::super::model::Protocol;
 use super::super::store::Counter;
-use super::{GRPC, LARGEST_MESSAGE, Rejected, logs, metrics, traces};
+use super::status::retry_later;
+use super::{GRPC, LARGEST_GRPC_MESSAGE, Rejected, logs, metrics, traces};
 
 /// All three services.
 #[derive(Clone)]
@@ -52,15 +52,15 @@ pub(in super::super) async fn serve(
 ) -> Result<(), tonic::transport::Error> {
     let services = Arc::new(Services { intake });
     let traces = TraceServiceServer::from_arc(Arc::clone(&services))
-        .max_decoding_message_size(LARGEST_MESSAGE)
+        .max_decoding_message_size(LARGEST_GRPC_MESSAGE)
         .accept_compressed(CompressionEncoding::Gzip)
         .send_compressed(CompressionEncoding::Gzip);
     let metrics = MetricsServiceServer::from_arc(Arc::clone(&services))
-        .max_decoding_message_size(LARGEST_MESSAGE)
+        .max_decoding_message_size(LARGEST_GRPC_MESSAGE)
         .accept_compressed(CompressionEncoding::Gzip)
         .send_compressed(CompressionEncoding::Gzip);
     let logs = LogsServiceServer::from_arc(services)
-        .max_decoding_message_size(LARGEST_MESSAGE)
+        .max_decoding_message_size(LARGEST_GRPC_MESSAGE)
         .accept_compressed(CompressionEncoding::Gzip)
         .send_compressed(CompressionEncoding::Gzip);
     Server::builder()
@@ -117,13 +117,10 @@ fn status_of(struck: &Struck) -> Option<Status> {
         _ => Code::Internal,
     };
     let message = if struck.body.is_empty() { "a fault was asked for" } else { &struck.body };
-    let mut status = Status::new(code, message);
-    if let Some(seconds) = struck.retry_after_s
-        && let Ok(value) = MetadataValue::try_from(seconds.saturating_mul(1000).to_string())
-    {
-        status.metadata_mut().insert("grpc-retry-pushback-ms", value);
-    }
-    Some(status)
+    Some(match struck.retry_after_s {
+        Some(seconds) => retry_later(code, message, seconds),
+        None => Status::new(code, message),
+    })
 }
 
 #[tonic::async_trait]

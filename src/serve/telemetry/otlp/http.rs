@@ -22,7 +22,8 @@ use super::super::intake::Intake;
 use super::super::model::Protocol;
 use super::super::store::{Counter, Counters};
 use super::grpc::{logs_response, metrics_response, trace_response};
-use super::{LARGEST_MESSAGE, Rejected, json_messages, logs, metrics, traces};
+use super::status::RpcStatus;
+use super::{LARGEST_MESSAGE, Rejected, json_messages, logs, metrics, parts, traces};
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,14 @@ impl Signal {
             Self::Traces => "/v1/traces",
             Self::Metrics => "/v1/metrics",
             Self::Logs => "/v1/logs",
+        }
+    }
+
+    fn depths(self) -> &'static [&'static [u64]] {
+        match self {
+            Self::Traces => parts::TRACES,
+            Self::Metrics => parts::METRICS,
+            Self::Logs => parts::LOGS,
         }
     }
 }
@@ -72,16 +81,6 @@ impl Format {
             Self::Json => Protocol::OtlpJson,
         }
     }
-}
-
-/// An error as the protocol wants it.
-/// Source: <https://github.com/googleapis/googleapis/blob/master/google/rpc/status.proto>.
-#[derive(Clone, PartialEq, Message)]
-struct ErrorBody {
-    #[prost(int32, tag = "1")]
-    code: i32,
-    #[prost(string, tag = "2")]
-    message: String,
 }
 
 /// gRPC's number for an argument that makes no sense, and for one that is too large.
@@ -153,6 +152,13 @@ async fn take(
     let counters = intake.store.counters();
     counters.add(signal.endpoint(), Counter::Bytes, sent.len() as u64);
     let plain = body::decompress(headers, sent, LARGEST_MESSAGE).map_err(refuse)?;
+    let many = match format {
+        Format::Protobuf => parts::too_many(&plain, signal.depths()),
+        Format::Json => parts::too_many_json(&plain),
+    };
+    if many {
+        return Err((format, StatusCode::PAYLOAD_TOO_LARGE, "it has too many parts".to_owned()));
+    }
     keep(intake, signal, format, &plain)
         .map_err(|message| (format, StatusCode::BAD_REQUEST, message))
 }
@@ -233,7 +239,7 @@ fn refuse(format: Format, status: StatusCode, message: String) -> Response {
     let code =
         if status == StatusCode::PAYLOAD_TOO_LARGE { RESOURCE_EXHAUSTED } else { INVALID_ARGUMENT };
     let body = match format {
-        Format::Protobuf => ErrorBody { code, message }.encode_to_vec(),
+        Format::Protobuf => RpcStatus { code, message, details: Vec::new() }.encode_to_vec(),
         Format::Json => json!({ "code": code, "message": message }).to_string().into_bytes(),
     };
     (status, [(CONTENT_TYPE, format.content_type())], body).into_response()

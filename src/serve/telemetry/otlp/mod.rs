@@ -9,6 +9,8 @@ mod json;
 mod json_messages;
 mod logs;
 mod metrics;
+mod parts;
+mod status;
 mod traces;
 
 pub(super) use grpc::serve as serve_grpc;
@@ -26,6 +28,10 @@ use super::model::{Attribute, Origin, Value};
 /// No message may be larger when decompressed, in bytes.
 /// Source: the OpenTelemetry Collector's `max_request_body_size` of 20 MiB.
 pub(super) const LARGEST_MESSAGE: usize = 20 << 20;
+
+/// No message over gRPC may be larger when decompressed, in bytes.
+/// Source: the OpenTelemetry Collector's `max_recv_msg_size_mib`, 4 MiB by default.
+pub(super) const LARGEST_GRPC_MESSAGE: usize = 4 << 20;
 
 /// The counters' name for gRPC.
 pub(super) const GRPC: &str = "otlp.grpc";
@@ -109,3 +115,6 @@ fn trace_id(bytes: &[u8]) -> Option<u128> {
 fn span_id(bytes: &[u8]) -> Option<u64> {
     bytes.try_into().ok().map(u64::from_be_bytes).filter(|id| *id != 0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -87,9 +87,7 @@ export class Api {
         p50: item.p50_ns ?? NaN,
         p95: item.p95_ns ?? NaN,
         seen: item.last_ms,
-        calls: body.edges
-          .filter((edge) => edge.from === item.name && edge.to !== item.name)
-          .map((edge) => edge.to),
+        calls: body.edges.filter((edge) => edge.from === item.name && edge.to !== item.name).map((edge) => edge.to),
       })),
     };
   }

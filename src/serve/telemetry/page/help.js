@@ -28,7 +28,18 @@ export class Help {
       h(
         'dl',
         { class: 'keys' },
-        HELP.map(([keys, meaning]) => h('div', { key: keys }, h('dt', null, keys.split(/ +/).map((key) => h('kbd', null, key))), h('dd', null, meaning))),
+        HELP.map(([keys, meaning]) =>
+          h(
+            'div',
+            { key: keys },
+            h(
+              'dt',
+              null,
+              keys.split(/ +/).map((key) => h('kbd', null, key)),
+            ),
+            h('dd', null, meaning),
+          ),
+        ),
       ),
     );
     this.#dialog.showModal();

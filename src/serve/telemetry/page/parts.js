@@ -98,13 +98,7 @@ export function choice(label, value, options, changed) {
   return h(
     'div',
     { key: label, class: 'choice', role: 'group', 'aria-label': label },
-    options.map(([name, title]) =>
-      h(
-        'button',
-        { key: name, 'aria-pressed': String(name === value), onclick: () => changed(name) },
-        title,
-      ),
-    ),
+    options.map(([name, title]) => h('button', { key: name, 'aria-pressed': String(name === value), onclick: () => changed(name) }, title)),
   );
 }
 
@@ -172,7 +166,10 @@ export function copy(text, label) {
       'aria-label': label,
       onclick: async (event) => {
         const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
-        const done = await navigator.clipboard?.writeText(text).then(() => true, () => false);
+        const done = await navigator.clipboard?.writeText(text).then(
+          () => true,
+          () => false,
+        );
         button.dataset.done = done ? 'copied' : 'not allowed';
         setTimeout(() => delete button.dataset.done, 1500);
       },

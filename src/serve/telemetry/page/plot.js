@@ -36,11 +36,7 @@ export function plot({ lines, from, to, width, height, label, format, cursor }) 
       svg('text', { class: 'tick', x: MARGIN.left - 8, y: scale.y(value) + 4, 'text-anchor': 'end' }, format(value)),
     ]),
     times.at.map((time) =>
-      svg(
-        'text',
-        { class: 'tick', x: scale.x(time), y: height - 5, 'text-anchor': 'middle' },
-        shortClock(time, times.step < 60e3),
-      ),
+      svg('text', { class: 'tick', x: scale.x(time), y: height - 5, 'text-anchor': 'middle' }, shortClock(time, times.step < 60e3)),
     ),
     lines.map((line) => drawn(line, scale)),
     cursor === null

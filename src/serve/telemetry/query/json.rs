@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json, json};
 use super::super::model::{
     Attribute, Event, Link, Log, Measure, Origin, Point, Protocol, Span, Status, Value,
 };
-use super::super::store::{Head, LogRow, PointRow, Row, Segment, SpanRow};
+use super::super::store::{LogRow, PointRow, Row, Segment, SpanRow};
 use super::time::milliseconds;
 
 /// A span with all that is known of it.

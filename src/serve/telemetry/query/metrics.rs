@@ -121,7 +121,7 @@ impl Metrics {
     fn one(&self, one: &One, segments: &[Shared<PointRow>]) -> Answer {
         let mut reading = Reading::new(one, &self.filter);
         scan(segments, &self.filter, false, &mut |_, segment, row| {
-            reading.add(segment.point(row), segment.origin_fields(row.head().origin));
+            reading.add(&segment.point(row), segment.origin_fields(row.head().origin));
         });
         let (total, series, all) = (reading.total, reading.series, reading.all);
         let aggregation = one.aggregation.unwrap_or_else(|| Aggregation::usual(reading.kind));
@@ -223,18 +223,18 @@ impl<'q> Reading<'q> {
         }
     }
 
-    fn add(&mut self, point: Point<'_>, origin: OriginFields<'_>) {
+    fn add(&mut self, point: &Point<'_>, origin: OriginFields<'_>) {
         self.total += 1;
         self.kind = point.kind;
         if !point.unit.is_empty() && self.unit != point.unit {
             self.unit = point.unit.to_string();
         }
-        let mut sample = Sample::new(&point);
+        let mut sample = Sample::new(point);
         if point.cumulative && point.kind != MetricKind::Gauge {
-            sample = self.increase(&point, origin, sample);
+            sample = self.increase(point, origin, sample);
         }
         self.all.add(&sample);
-        let values = group(&point, origin, &self.one.by);
+        let values = group(point, origin, &self.one.by);
         if self.series.len() >= SERIES && !self.series.contains_key(&values) {
             return;
         }
@@ -293,7 +293,7 @@ fn group(point: &Point<'_>, origin: OriginFields<'_>, by: &[String]) -> Vec<Stri
         let found = point.tags.iter().find(|(known, _)| known == key);
         let in_origin = || point.origin.attributes.iter().find(|(known, _)| known == key);
         let (_, value): &(_, Value<'_>) = found.or_else(in_origin)?;
-        text_of(value).map(|text| text.into_owned())
+        text_of(value).map(std::borrow::Cow::into_owned)
     };
     by.iter()
         .map(|key| match key.as_str() {

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::super::model::{Status, Value};
+use super::super::model::{Level, Status, Value};
 use super::super::store::{
     LogRow, PointRow, Row, Segment, Shared, SpanRow, Symbol, high_half, low_half, read,
 };
@@ -360,7 +360,7 @@ impl Filtered for LogRow {
     }
 
     fn is_filtered(filter: &Filter) -> bool {
-        filter.level != Default::default() || !filter.span_ids.is_empty()
+        filter.level != Level::default() || !filter.span_ids.is_empty()
     }
 
     fn has_word(&self, segment: &Segment<Self>, is_in: &dyn Fn(&str) -> bool) -> bool {

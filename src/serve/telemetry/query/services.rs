@@ -210,13 +210,12 @@ impl Calls {
         if self.spans.len() >= CALLERS {
             return;
         }
-        let number = match self.numbers.get(service) {
-            Some(number) => *number,
-            None => {
-                self.names.push(service.to_owned());
-                self.numbers.insert(service.to_owned(), self.names.len() - 1);
-                self.names.len() - 1
-            }
+        let number = if let Some(number) = self.numbers.get(service) {
+            *number
+        } else {
+            self.names.push(service.to_owned());
+            self.numbers.insert(service.to_owned(), self.names.len() - 1);
+            self.names.len() - 1
         };
         self.spans.insert(span_id, number);
         if parent_id != 0 {

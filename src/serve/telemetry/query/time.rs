@@ -42,7 +42,7 @@ pub(super) fn instant(text: &str, now_ns: u64) -> Option<u64> {
         // Seconds or milliseconds with a fraction.
         let factor = if number < 1.0e11 { 1.0e9 } else { 1.0e6 };
         let nanoseconds = number * factor;
-        return (nanoseconds >= 0.0 && nanoseconds < 9.0e18).then(|| truncate(nanoseconds));
+        return (0.0..9.0e18).contains(&nanoseconds).then(|| truncate(nanoseconds));
     }
     if let Some(ago) = duration(text, SECOND) {
         return Some(now_ns.saturating_sub(ago));

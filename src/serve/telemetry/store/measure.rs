@@ -35,7 +35,9 @@ pub(super) fn write(measure: &Measure<'_>, writer: &mut Writer<'_>) {
         Measure::Buckets { count, sum, min, max, bounds, counts: in_each } => {
             writer.number(BUCKETS);
             writer.number(*count);
-            [sum, min, max].into_iter().for_each(|number| optional(*number, writer));
+            for number in [sum, min, max] {
+                optional(*number, writer);
+            }
             doubles(bounds, writer);
             counts(in_each, writer);
         }
@@ -52,7 +54,9 @@ pub(super) fn write(measure: &Measure<'_>, writer: &mut Writer<'_>) {
         } => {
             writer.number(EXPONENTIAL);
             writer.number(*count);
-            [sum, min, max].into_iter().for_each(|number| optional(*number, writer));
+            for number in [sum, min, max] {
+                optional(*number, writer);
+            }
             writer.int(i64::from(*scale));
             writer.number(*zero_count);
             writer.double(*zero_threshold);

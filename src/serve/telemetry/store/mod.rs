@@ -24,7 +24,7 @@ pub use counters::{Counter, Counters};
 pub use raw::{Raw, session_token};
 pub(crate) use rows::{LogRow, PointRow, SpanRow};
 pub use runs::{Run, Runs};
-pub(crate) use segment::{Head, OriginFields, Row, Segment, high_half, low_half};
+pub(crate) use segment::{OriginFields, Row, Segment, high_half, low_half};
 pub(crate) use symbols::Symbol;
 pub use table::Figures;
 pub(crate) use table::{Shared, Table, read};
@@ -52,7 +52,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 512 << 20, age: Duration::from_hours(24) }
+        Self { bytes: 512 << 20, age: Duration::from_secs(24 * 3600) }
     }
 }
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::super::model::{
-    Attribute, Event, Level, Link, Log, MetricKind, Origin, Point, Span, SpanKind, Status, Value,
+    Event, Level, Link, Log, MetricKind, Origin, Point, Span, SpanKind, Status, Value,
 };
 use super::codec::{Reader, Writer};
 use super::measure;
@@ -194,11 +194,6 @@ impl Row for LogRow {
 }
 
 impl<R: Row> Segment<R> {
-    /// A row's attributes or tags.
-    pub(crate) fn attributes(&self, row: &R) -> Vec<Attribute<'_>> {
-        self.packed(row.head()).attributes()
-    }
-
     /// Calls `each` for every attribute of a row until it answers true; whether it did.
     pub(crate) fn any_attribute<'s>(
         &'s self,

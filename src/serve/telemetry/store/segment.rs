@@ -223,9 +223,9 @@ impl<R: Row> Segment<R> {
     /// Who sent a row, without the attributes.
     pub(crate) fn origin_fields(&self, number: u32) -> OriginFields<'_> {
         let fields = self.origins.get(number as usize).map_or([0; 9], |origin| origin.fields);
-        let [env, version, host, container_id, language, tracer_version, session, ..] =
+        let [env, version, host, _, language, _, session, ..] =
             fields.map(|symbol| self.text(symbol));
-        OriginFields { env, version, host, container_id, language, tracer_version, session }
+        OriginFields { env, version, host, language, session }
     }
 
     /// Who sent a row.
@@ -274,9 +274,7 @@ pub(crate) struct OriginFields<'s> {
     pub(crate) env: &'s str,
     pub(crate) version: &'s str,
     pub(crate) host: &'s str,
-    pub(crate) container_id: &'s str,
     pub(crate) language: &'s str,
-    pub(crate) tracer_version: &'s str,
     pub(crate) session: &'s str,
 }
 

@@ -79,7 +79,7 @@ impl<R: Row> Table<R> {
         let mut number = seq.fetch_add(count, Ordering::SeqCst);
         let mut rest = items;
         while !rest.is_empty() {
-            let active = self.active(&mut segments, now_ns, full);
+            let active = active(&mut segments, now_ns, full);
             let mut segment = write(&active.segment);
             let mut last_origin = None;
             let mut taken = 0;
@@ -101,33 +101,6 @@ impl<R: Row> Table<R> {
         }
         self.stored.fetch_add(count, Ordering::Relaxed);
         self.received.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// The segment that grows, a new one when the last is full.
-    fn active<'q>(
-        &self,
-        segments: &'q mut VecDeque<Entry<R>>,
-        now_ns: u64,
-        full: Full,
-    ) -> &'q mut Entry<R> {
-        let grows = segments.back().is_some_and(|last| {
-            last.bytes < full.bytes && now_ns.saturating_sub(last.first_ns) < full.age_ns
-        });
-        if !grows {
-            if let Some(last) = segments.back_mut() {
-                let mut segment = write(&last.segment);
-                segment.seal();
-            }
-            segments.push_back(Entry {
-                segment: Arc::new(RwLock::new(Segment::new())),
-                rows: 0,
-                bytes: 0,
-                first_ns: now_ns,
-                last_ns: now_ns,
-            });
-        }
-        let last = segments.len() - 1;
-        &mut segments[last]
     }
 
     /// When the oldest segment began.
@@ -185,6 +158,28 @@ impl<R: Row> Table<R> {
     fn lock(&self) -> MutexGuard<'_, VecDeque<Entry<R>>> {
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The segment that grows, a new one when the last is full.
+fn active<R: Row>(segments: &mut VecDeque<Entry<R>>, now_ns: u64, full: Full) -> &mut Entry<R> {
+    let grows = segments.back().is_some_and(|last| {
+        last.bytes < full.bytes && now_ns.saturating_sub(last.first_ns) < full.age_ns
+    });
+    if !grows {
+        if let Some(last) = segments.back_mut() {
+            let mut segment = write(&last.segment);
+            segment.seal();
+        }
+        segments.push_back(Entry {
+            segment: Arc::new(RwLock::new(Segment::new())),
+            rows: 0,
+            bytes: 0,
+            first_ns: now_ns,
+            last_ns: now_ns,
+        });
+    }
+    let last = segments.len() - 1;
+    &mut segments[last]
 }
 
 /// Looks at a segment.

@@ -58,7 +58,7 @@ pub(in crate::serve::s3::backend) async fn uploads(
     };
     Ok(S3Response::new(dto::ListMultipartUploadsOutput {
         bucket: Some(input.bucket),
-        common_prefixes: encoding.prefixes(prefixes),
+        common_prefixes: Some(encoding.prefixes(&prefixes)),
         delimiter: delimiter.as_deref().map(|delimiter| encoding.name(delimiter)),
         encoding_type: encoding.shown(),
         is_truncated: Some(truncated),

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::support_tests::{Temp, noise, read};
 use crate::serve::s3::store::{Condition, Durability, Options, Store, StoreError, Versioning};
 
@@ -126,4 +128,34 @@ async fn a_missing_segment_is_told() {
     std::fs::remove_file(copied.path().join("log/0000000000000003.log")).unwrap();
     let opened = Store::open(copied.path(), options);
     assert!(matches!(opened, Err(StoreError::Damaged { .. })), "missing: {opened:?}");
+}
+
+/// A changed byte is found, or cuts off what was not synced after it; no object
+/// is ever another one than was written.
+#[test]
+fn a_changed_byte_never_gives_other_objects() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let temp = runtime.block_on(Temp::with(relaxed()));
+    runtime.block_on(async {
+        for n in 0..10 {
+            temp.put(&format!("{n}"), &noise(40, n)).await;
+        }
+    });
+    let log = std::fs::read(temp.dir.path().join("log/0000000000000001.log")).unwrap();
+    let config = ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() };
+    proptest!(config, |(at in 0..log.len(), byte in any::<u8>())| {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("log")).unwrap();
+        let mut changed = log.clone();
+        changed[at] = byte;
+        std::fs::write(dir.path().join("log/0000000000000001.log"), changed).unwrap();
+        match Store::open(dir.path(), relaxed()) {
+            Err(error) => prop_assert!(matches!(error, StoreError::Damaged { .. }), "{}", error),
+            Ok(store) => for n in 0..10 {
+                if let Ok(bytes) = runtime.block_on(read(&store, "b", &format!("{n}"), None)) {
+                    prop_assert_eq!(bytes, noise(40, n));
+                }
+            }
+        }
+    });
 }

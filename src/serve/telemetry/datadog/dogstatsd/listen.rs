@@ -1,13 +1,13 @@
 //! Receives datagrams as fast as the kernel gives them. Owns a thread that
 //! does nothing else, so that no work on other requests lets a socket's buffer
-//! run over, and the queue behind it, whose size is bounded. Must not know
-//! what is in a datagram.
+//! run over, and the queue behind it, whose size is bounded. What finds no
+//! place there waits in the kernel. Must not know what is in a datagram.
 
 use std::io;
 use std::os::fd::AsFd;
 
 use tokio::net::{UdpSocket, UnixDatagram};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio_util::sync::CancellationToken;
 
 /// The largest datagram there is.
@@ -27,8 +27,6 @@ pub(super) struct Piece {
     pub(super) bytes: Vec<u8>,
     /// Where each of them ends.
     pub(super) ends: Vec<usize>,
-    /// How many before them found no place in the queue.
-    pub(super) dropped: u64,
 }
 
 /// A datagram socket of either kind.
@@ -82,7 +80,7 @@ pub(super) fn receive(socket: Socket, stop: CancellationToken) -> mpsc::Receiver
                         next: |buffer: &mut [u8]| socket.try_recv(buffer),
                         last: |buffer: &mut [u8]| kernel.recv(buffer),
                     };
-                    pump(reads, Full::Drop, &sender, &stop).await;
+                    pump(reads, &sender, &stop).await;
                 }
                 Socket::Unix(kernel) => {
                     let socket = kernel.try_clone().and_then(UnixDatagram::from_std);
@@ -92,7 +90,7 @@ pub(super) fn receive(socket: Socket, stop: CancellationToken) -> mpsc::Receiver
                         next: |buffer: &mut [u8]| socket.try_recv(buffer),
                         last: |buffer: &mut [u8]| kernel.recv(buffer),
                     };
-                    pump(reads, Full::Wait, &sender, &stop).await;
+                    pump(reads, &sender, &stop).await;
                 }
             }
         });
@@ -110,44 +108,47 @@ struct Reads<Ready, Next, Last> {
     last: Last,
 }
 
-/// What happens to a piece that finds no place.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Full {
-    /// The kernel would drop the next datagrams anyway, without a count.
-    Drop,
-    /// Clients of a Unix socket wait until there is room.
-    Wait,
-}
-
 async fn pump(
     reads: Reads<
         impl AsyncFn() -> io::Result<()>,
         impl Fn(&mut [u8]) -> io::Result<usize>,
         impl Fn(&mut [u8]) -> io::Result<usize>,
     >,
-    full: Full,
     sender: &mpsc::Sender<Piece>,
     stop: &CancellationToken,
 ) {
     let mut buffer = vec![0; DATAGRAM];
-    let mut dropped = 0;
+    let mut piece = Piece::default();
     loop {
         let stopping = tokio::select! {
             () = stop.cancelled() => true,
             ready = (reads.ready)() => ready.is_err(),
+            permit = sender.reserve(), if !piece.ends.is_empty() => {
+                let Ok(permit) = permit else { return };
+                permit.send(std::mem::take(&mut piece));
+                continue;
+            }
         };
         loop {
-            let mut piece = Piece { dropped, ..Piece::default() };
             let more = if stopping {
                 fill(&mut piece, &mut buffer, &reads.last)
             } else {
                 fill(&mut piece, &mut buffer, &reads.next)
             };
-            if !piece.ends.is_empty() {
-                dropped = 0;
-                match pass_on(piece, full, sender).await {
-                    Ok(lost) => dropped += lost,
-                    Err(()) => return,
+            if piece.ends.is_empty() {
+                break;
+            }
+            let full = std::mem::take(&mut piece);
+            if more || stopping {
+                if sender.send(full).await.is_err() {
+                    return;
+                }
+            } else {
+                // While the queue has no place, small pieces become one.
+                match sender.try_send(full) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(back)) => piece = back,
+                    Err(TrySendError::Closed(_)) => return,
                 }
             }
             if !more {
@@ -179,19 +180,4 @@ fn fill(
         }
     }
     true
-}
-
-/// Says how many datagrams were lost, or that nobody takes them any more.
-async fn pass_on(piece: Piece, full: Full, sender: &mpsc::Sender<Piece>) -> Result<u64, ()> {
-    if full == Full::Wait {
-        return sender.send(piece).await.map(|()| 0).map_err(|_| ());
-    }
-    match sender.try_send(piece) {
-        Ok(()) => Ok(0),
-        Err(mpsc::error::TrySendError::Full(piece)) => {
-            let datagrams = u64::try_from(piece.ends.len()).unwrap_or(u64::MAX);
-            Ok(piece.dropped.saturating_add(datagrams))
-        }
-        Err(mpsc::error::TrySendError::Closed(_)) => Err(()),
-    }
 }

@@ -88,9 +88,6 @@ fn keep(piece: &Piece, intake: &Intake) {
     let bytes = u64::try_from(piece.bytes.len()).unwrap_or(u64::MAX);
     counters.add(ENDPOINT, Counter::Requests, datagrams);
     counters.add(ENDPOINT, Counter::Bytes, bytes.saturating_sub(datagrams));
-    if piece.dropped > 0 {
-        counters.add(ENDPOINT, Counter::Dropped, piece.dropped);
-    }
     let (kept, lost) = strike(piece, intake);
     if lost > 0 {
         counters.add(ENDPOINT, Counter::Dropped, lost);

@@ -43,8 +43,8 @@ async fn udp_datagrams_arrive_or_are_counted_as_dropped() {
 
 #[tokio::test]
 async fn datagrams_of_a_unix_socket_are_never_lost() {
-    let folder = tempfile();
-    let path = folder.join("dsd.socket");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dsd.socket");
     let socket = UnixDatagram::bind(&path).unwrap();
     let (intake, stop) = (intake(), CancellationToken::new());
     let task = tokio::spawn(unix(socket, intake.clone(), stop.clone()));
@@ -54,7 +54,6 @@ async fn datagrams_of_a_unix_socket_are_never_lost() {
         timeout(DEADLINE, client.send(b"a:1:2|d|@0.5\n")).await.expect("there is room").unwrap();
     }
     let counted = end(task, &intake, &stop).await;
-    std::fs::remove_dir_all(&folder).unwrap();
     assert_eq!(counted, [5000, 13 * 5000, 5000, 0, 0]);
 }
 
@@ -72,11 +71,4 @@ async fn a_fault_loses_single_datagrams() {
     }
     let [requests, _, accepted, malformed, dropped] = end(task, &intake, &stop).await;
     assert_eq!((requests, accepted, malformed, dropped), (5, 6, 0, 2));
-}
-
-/// A folder of this test's own.
-fn tempfile() -> std::path::PathBuf {
-    let folder = std::env::temp_dir().join(format!("dogstatsd-test-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
 }

@@ -97,7 +97,7 @@ pub(in super::super) async fn take(
         agent.count(path, Counter::Dropped, 1);
         return forbidden();
     }
-    let received = match Received::new(&agent, path, request, LIMIT).await {
+    let received = match Received::in_turn(&agent, path, request, LIMIT).await {
         Ok(received) => received,
         Err(refusal) => return refusal,
     };

@@ -11,15 +11,18 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, StatusCode, Uri};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
 use super::Agent;
-use super::{body, sender};
+use super::{answer, body, sender};
 use crate::serve::telemetry::model::Origin;
 use crate::serve::telemetry::store::{Counter, Raw, session_token};
 
-/// A request that came in whole.
+/// A request that came in whole, and has its turn.
 struct Received {
+    _turn: OwnedSemaphorePermit,
     uri: Uri,
     headers: HeaderMap,
     body: Bytes,
@@ -27,6 +30,27 @@ struct Received {
 }
 
 impl Received {
+    /// Waits for a turn, and receives.
+    ///
+    /// # Errors
+    ///
+    /// There is no turn or no whole body; what is to be answered then.
+    async fn in_turn(
+        agent: &Agent,
+        endpoint: &'static str,
+        request: Request,
+        limit: usize,
+    ) -> Result<Self, Response> {
+        let Ok(Ok(turn)) =
+            timeout(body::TIMEOUT, Arc::clone(&agent.decoding).acquire_owned()).await
+        else {
+            agent.count(endpoint, Counter::Requests, 1);
+            agent.count(endpoint, Counter::Dropped, 1);
+            return Err(answer::refuse(StatusCode::TOO_MANY_REQUESTS, "too many requests"));
+        };
+        Self::new(agent, turn, endpoint, request, limit).await
+    }
+
     /// Receives a body of at most `limit` bytes, and counts and keeps the
     /// request under the endpoint's documented path.
     ///
@@ -35,6 +59,7 @@ impl Received {
     /// There is no whole body; what is to be answered then.
     async fn new(
         agent: &Agent,
+        turn: OwnedSemaphorePermit,
         endpoint: &'static str,
         request: Request,
         limit: usize,
@@ -53,7 +78,7 @@ impl Received {
         let uri = without_key(&parts.uri, endpoint);
         let raw = Raw::new(endpoint, &parts.method, &uri, &parts.headers, body.clone());
         agent.intake.store.add_raw(raw);
-        Ok(Self { uri: parts.uri, headers: parts.headers, body, session })
+        Ok(Self { _turn: turn, uri: parts.uri, headers: parts.headers, body, session })
     }
 
     /// Who sent it.

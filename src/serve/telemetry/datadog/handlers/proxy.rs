@@ -55,7 +55,7 @@ pub(in super::super) async fn take(agent: Shared, proxy: Proxy, request: Request
         return answer::refuse(StatusCode::BAD_GATEWAY, "EVPProxy: no subdomain specified");
     }
     let limit = if is_dogstatsd { DOGSTATSD } else { body::LIMIT };
-    let received = match Received::new(&agent, proxy.path, request, limit).await {
+    let received = match Received::in_turn(&agent, proxy.path, request, limit).await {
         Ok(received) => received,
         Err(refusal) => return refusal,
     };

@@ -14,7 +14,7 @@ pub(in super::super) const ENDPOINT: &str = "/v0.6/stats";
 
 /// Takes a payload.
 pub(in super::super) async fn take(agent: Shared, request: Request) -> Response {
-    let received = match Received::new(&agent, ENDPOINT, request, body::LIMIT).await {
+    let received = match Received::in_turn(&agent, ENDPOINT, request, body::LIMIT).await {
         Ok(received) => received,
         Err(refusal) => return refusal,
     };

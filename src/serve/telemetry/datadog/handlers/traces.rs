@@ -3,20 +3,26 @@
 //!
 //! Source: `handleTraces` in `pkg/trace/api/api.go` of the Datadog agent.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};
 
-use super::super::traces::{Encoding, Version};
-use super::super::{answer, body, sender};
+use super::super::msgpack::Error;
+use super::super::traces::{Counted, Encoding, Version};
+use super::super::{Agent, answer, body, sender};
 use super::{Received, Shared};
 use crate::serve::telemetry::model::Span;
 use crate::serve::telemetry::store::Counter;
 
 /// How long a payload waits while others are decoded.
 const WAIT: Duration = Duration::from_secs(1);
+
+/// Bodies above this are decoded beside the other work, which they would hold
+/// up.
+const LARGE: usize = 256 << 10;
 
 /// Takes a payload.
 pub(in super::super) async fn take(
@@ -34,18 +40,31 @@ pub(in super::super) async fn take(
         return answer::refuse(StatusCode::FORBIDDEN, "cross-site request rejected");
     }
     let announced = announced(request.headers());
-    let Ok(Ok(_turn)) = tokio::time::timeout(WAIT, agent.decoding.acquire()).await else {
+    let Ok(Ok(turn)) =
+        tokio::time::timeout(WAIT, Arc::clone(&agent.decoding).acquire_owned()).await
+    else {
         agent.count(endpoint, Counter::Requests, 1);
         agent.count(endpoint, Counter::Dropped, announced.unwrap_or(1));
         return refused(version, request.headers());
     };
-    let received = match Received::new(&agent, endpoint, request, body::LIMIT).await {
+    let received = match Received::new(&agent, turn, endpoint, request, body::LIMIT).await {
         Ok(received) => received,
         Err(refusal) => return refusal,
     };
-    let store = &agent.intake.store;
-    let mut sink = |spans: &[Span<'_>]| store.add_spans(version.protocol(), spans);
-    let decoded = version.decode(encoding, &received.body, &received.origin(), &mut sink);
+    let (received, decoded) = if received.body.len() > LARGE {
+        let shared = Arc::clone(&agent);
+        let work = tokio::task::spawn_blocking(move || {
+            let decoded = keep(&shared, &received, version, encoding);
+            (received, decoded)
+        });
+        let Ok(done) = work.await else {
+            return answer::refuse(StatusCode::INTERNAL_SERVER_ERROR, "decoding was interrupted");
+        };
+        done
+    } else {
+        let decoded = keep(&agent, &received, version, encoding);
+        (received, decoded)
+    };
     match decoded {
         Ok(counted) => {
             agent.count(endpoint, Counter::Accepted, counted.spans);
@@ -64,6 +83,17 @@ pub(in super::super) async fn take(
             answer::undecodable(&error)
         }
     }
+}
+
+fn keep(
+    agent: &Agent,
+    received: &Received,
+    version: Version,
+    encoding: Encoding,
+) -> Result<Counted, Error> {
+    let store = &agent.intake.store;
+    let mut sink = |spans: &[Span<'_>]| store.add_spans(version.protocol(), spans);
+    version.decode(encoding, &received.body, &received.origin(), &mut sink)
 }
 
 /// The old endpoints that took the names of services.

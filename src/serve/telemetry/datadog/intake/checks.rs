@@ -62,8 +62,10 @@ pub(crate) fn check_runs(
     whole(
         |items| sink(items),
         |take| {
-            each(bytes, None, &mut |run: CheckRun| take(run.log(origin)))
-                .map_err(|error| json(&error))
+            each(bytes, None, &mut |run: CheckRun| {
+                take(run.log(origin));
+            })
+            .map_err(|error| json(&error))
         },
     )
 }
@@ -77,8 +79,10 @@ pub(crate) fn events(bytes: &[u8], origin: &Origin<'_>, sink: &mut Logs<'_>) -> 
     whole(
         |items| sink(items),
         |take| {
-            each(bytes, None, &mut |event: Event| take(event.log(origin)))
-                .map_err(|error| json(&error))
+            each(bytes, None, &mut |event: Event| {
+                take(event.log(origin));
+            })
+            .map_err(|error| json(&error))
         },
     )
 }

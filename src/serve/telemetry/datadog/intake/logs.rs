@@ -13,6 +13,7 @@ use super::super::each::each;
 use super::super::msgpack::Error;
 use super::super::tags;
 use super::super::traces::from_json;
+use super::super::tree::Object;
 use super::{Logs, json, nanoseconds, whole};
 use crate::serve::telemetry::model::{
     Attribute, Level, Log, Origin, Text, parse_span_id, parse_trace_id,
@@ -51,7 +52,7 @@ pub(crate) fn decode(
     whole(
         |items| sink(items),
         |take| {
-            each(bytes, None, &mut |fields: Map<String, Json>| {
+            each(bytes, None, &mut |Object(fields)| {
                 take(entry(fields, defaults, &payload));
             })
             .map_err(|error| json(&error))

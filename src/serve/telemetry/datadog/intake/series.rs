@@ -114,7 +114,7 @@ struct Resource {
 }
 
 impl JsonSeries {
-    fn points<'a>(self, origin: &Origin<'a>, take: &mut dyn FnMut(Point<'a>)) {
+    fn points<'a>(self, origin: &Origin<'a>, take: &mut dyn FnMut(Point<'a>) -> bool) {
         let kind = match &self.r#type {
             Some(JsonType::Number(number)) => kind_of(*number),
             Some(JsonType::Name(name)) => match name.as_str() {
@@ -150,7 +150,9 @@ impl JsonSeries {
                 Measure::Samples(_) => MetricKind::Distribution,
                 _ => template.kind,
             };
-            take(Point { time_ns: nanoseconds(time), value, kind, ..template.clone() });
+            if !take(Point { time_ns: nanoseconds(time), value, kind, ..template.clone() }) {
+                return;
+            }
         }
     }
 }
@@ -222,7 +224,7 @@ fn kind_of(number: i64) -> MetricKind {
 fn protobuf_one<'a>(
     bytes: &'a [u8],
     origin: &Origin<'a>,
-    take: &mut dyn FnMut(Point<'a>),
+    take: &mut dyn FnMut(Point<'a>) -> bool,
 ) -> Result<(), Error> {
     let mut series = Series::new(Text::default(), MetricKind::Gauge);
     let mut fields = Fields::new(bytes);
@@ -265,7 +267,9 @@ fn protobuf_one<'a>(
                 }
             }
             let time_ns = time.saturating_mul(1_000_000_000);
-            take(Point { value: Measure::Number(value), time_ns, ..template.clone() });
+            if !take(Point { value: Measure::Number(value), time_ns, ..template.clone() }) {
+                return Ok(());
+            }
         }
     }
     Ok(())

@@ -37,7 +37,7 @@ pub(crate) fn decode(
 fn one<'a>(
     bytes: &'a [u8],
     origin: &Origin<'a>,
-    take: &mut dyn FnMut(Point<'a>),
+    take: &mut dyn FnMut(Point<'a>) -> bool,
 ) -> Result<(), Error> {
     let (mut name, mut host) = (Text::default(), Text::default());
     let mut fields = Fields::new(bytes);
@@ -59,8 +59,8 @@ fn one<'a>(
     let template = series.template(origin);
     let mut fields = Fields::new(bytes);
     while let Some((number, wire)) = fields.next()? {
-        if number == 7 {
-            take(dogsketch(wire.bytes(), &template)?);
+        if number == 7 && !take(dogsketch(wire.bytes(), &template)?) {
+            return Ok(());
         }
     }
     Ok(())

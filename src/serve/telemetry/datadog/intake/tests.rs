@@ -136,6 +136,25 @@ fn checks_and_events_are_logs() {
     assert_eq!(taken, 2);
 }
 
+/// Every point has the tags of its series, which the store copies each time.
+#[test]
+fn tags_that_are_given_to_many_points_count_as_often() {
+    let read = |points: usize, sink: &mut dyn FnMut(&[Point<'_>])| {
+        let tag = "x".repeat(1 << 16);
+        let one = SeriesPoint { value: 1.0, timestamp: 1 };
+        let metric = "a".to_owned();
+        let series =
+            Series { metric, tags: vec![tag], points: vec![one; points], kind: 1, interval: 0 };
+        let bytes = Payload { series: vec![series] }.encode_to_vec();
+        series::protobuf_series(&bytes, &Origin::default(), sink)
+    };
+    let mut largest = 0;
+    assert_eq!(read(1000, &mut |points| largest = largest.max(points.len())), Ok(1000));
+    assert!(largest <= 256, "{largest} points of 64 KiB were passed on at once");
+    let mut never = |_: &[Point<'_>]| panic!("too much was passed on");
+    assert_eq!(read(17_000, &mut never), Err(super::Error::TooLarge));
+}
+
 #[derive(Clone, PartialEq, Message)]
 struct Payload {
     #[prost(message, repeated, tag = "1")]

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::super::msgpack::Error;
+use super::carried;
 use crate::serve::telemetry::model::{
     Attribute, Origin, Span, SpanKind, Status, TRACE_ID_UPPER, Text, Value,
 };
@@ -13,10 +14,21 @@ use crate::serve::telemetry::model::{
 /// Takes decoded spans.
 pub(crate) type Sink<'s> = dyn FnMut(&[Span<'_>]) + 's;
 
-/// How many bytes of decoded spans are held before they are passed on.
+/// How many bytes of decoded spans are held before they are passed on, with
+/// the text that the store copies of them: a payload may name the same long
+/// string in every span.
 const HELD: usize = 32 << 20;
+/// How many chunks, and how many spans, a payload may have. A real span takes
+/// some fifty bytes, so one of 25 MiB stays below.
+const MOST: u64 = 1_000_000;
+/// How many bytes of text the spans of a payload may name together.
+const TEXT: usize = 1 << 30;
 /// How many attributes one span may have.
 const ATTRIBUTES: usize = 100_000;
+/// How many bytes of JSON inside `meta` are read of one payload.
+const CARRIED: usize = 16 << 20;
+/// How many of one tag.
+const CARRIED_ONCE: usize = 64 << 10;
 /// How many different senders of a payload are remembered.
 const ORIGINS: usize = 16;
 
@@ -64,6 +76,7 @@ pub(crate) fn whole<'a>(
 pub(crate) struct Batch<'a, 's, 'p> {
     spans: Vec<Span<'a>>,
     bytes: usize,
+    text: usize,
     mode: Mode<'s, 'p>,
     counted: Counted,
     /// Where the spans of the current chunk begin.
@@ -75,28 +88,45 @@ pub(crate) struct Batch<'a, 's, 'p> {
 impl<'a, 's, 'p> Batch<'a, 's, 'p> {
     fn new(mode: Mode<'s, 'p>) -> Self {
         let counted = Counted::default();
-        Self { spans: Vec::new(), bytes: 0, mode, counted, chunk: 0, upper: 0 }
+        Self { spans: Vec::new(), bytes: 0, text: 0, mode, counted, chunk: 0, upper: 0 }
     }
 
-    pub(crate) fn begin_chunk(&mut self) {
+    pub(crate) fn begin_chunk(&mut self) -> Result<(), Error> {
         self.counted.traces += 1;
+        if self.counted.traces > MOST {
+            return Err(Error::TooLarge);
+        }
         self.chunk = self.spans.len();
         self.upper = 0;
+        Ok(())
     }
 
-    /// One span; `upper` is the upper half of the trace id where it has it.
-    pub(crate) fn push(&mut self, span: Span<'a>, upper: Option<u64>) {
+    /// One span; `upper` is the upper half of the trace id where it has it,
+    /// `inner` how much hangs on the span beyond its own attributes.
+    fn push(
+        &mut self,
+        span: Span<'a>,
+        upper: Option<u64>,
+        inner: usize,
+        text: usize,
+    ) -> Result<(), Error> {
         if let Some(upper) = upper {
             self.upper = upper;
         }
-        let items = span.attributes.len() + span.events.len() + span.links.len();
+        let items = span.attributes.len() + inner;
         self.bytes += size_of::<Span<'_>>() + items * size_of::<Attribute<'_>>();
+        self.bytes += text;
+        self.text = self.text.saturating_add(text);
         self.counted.spans += 1;
+        if self.counted.spans > MOST || self.text > TEXT {
+            return Err(Error::TooLarge);
+        }
         self.spans.push(span);
         if self.bytes >= HELD {
             self.end_chunk();
             self.pass_on();
         }
+        Ok(())
     }
 
     /// Gives all spans of the chunk the upper half of their trace id, which
@@ -134,15 +164,30 @@ pub(crate) struct Origins<'a> {
     payload: Origin<'a>,
     known: Vec<Arc<Origin<'a>>>,
     next: usize,
+    /// How many bytes of JSON inside `meta` may still be read.
+    carried: usize,
+    /// How many bytes of text a new sender takes.
+    text: usize,
 }
 
 impl<'a> Origins<'a> {
     pub(crate) fn new(payload: Origin<'a>) -> Self {
-        Self { payload, known: Vec::new(), next: 0 }
+        let text = |(key, value): &Attribute<'_>| match value {
+            Value::Str(value) => key.len() + value.len(),
+            _ => key.len(),
+        };
+        let text = payload.attributes.iter().map(text).sum();
+        Self { payload, known: Vec::new(), next: 0, carried: CARRIED, text }
     }
 
-    /// The sender with these own words, or the payload's where there are none.
-    fn of(&mut self, env: &Text<'a>, version: &Text<'a>, host: &Text<'a>) -> Arc<Origin<'a>> {
+    /// The sender with these own words, or the payload's where there are none,
+    /// and how many attributes and bytes of text it has if it is a new one.
+    fn of(
+        &mut self,
+        env: &Text<'a>,
+        version: &Text<'a>,
+        host: &Text<'a>,
+    ) -> (Arc<Origin<'a>>, usize, usize) {
         let env = if env.is_empty() { &self.payload.env } else { env };
         let version = if version.is_empty() { &self.payload.version } else { version };
         let host = if host.is_empty() { &self.payload.host } else { host };
@@ -150,7 +195,7 @@ impl<'a> Origins<'a> {
             known.env == *env && known.version == *version && known.host == *host
         };
         if let Some(known) = self.known.iter().find(same) {
-            return Arc::clone(known);
+            return (Arc::clone(known), 0, 0);
         }
         let origin = Arc::new(Origin {
             env: env.clone(),
@@ -166,7 +211,15 @@ impl<'a> Origins<'a> {
                 *place = Arc::clone(&origin);
             }
         }
-        origin
+        let attributes = origin.attributes.len() + 8;
+        (origin, attributes, self.text)
+    }
+
+    /// Whether so much JSON may be read yet.
+    fn carry(&mut self, text: &str) -> bool {
+        let left = self.carried.checked_sub(text.len());
+        self.carried = left.unwrap_or(self.carried);
+        left.is_some() && text.len() <= CARRIED_ONCE
     }
 }
 
@@ -178,6 +231,13 @@ pub(crate) struct Draft<'a> {
     env: Text<'a>,
     version: Text<'a>,
     host: Text<'a>,
+    /// Links and events as JSON.
+    links: Text<'a>,
+    events: Text<'a>,
+    /// How many links, events, and values in them there are.
+    pub(crate) inner: usize,
+    /// Bytes of the text of its attributes.
+    text: usize,
 }
 
 impl<'a> Draft<'a> {
@@ -197,14 +257,15 @@ impl<'a> Draft<'a> {
     /// all of them stay attributes too.
     pub(crate) fn meta(&mut self, key: Text<'a>, value: Text<'a>) -> Result<(), Error> {
         self.room(1)?;
+        self.text += key.len() + value.len();
         match key.as_ref() {
             "env" => self.env.clone_from(&value),
             "version" => self.version.clone_from(&value),
             "span.kind" => self.span.kind = SpanKind::from_name(&value.to_ascii_lowercase()),
             "_dd.hostname" => self.host.clone_from(&value),
             "error.message" | "error.msg" => self.span.status_message.clone_from(&value),
-            "_dd.span_links" => super::carried::links(&value, &mut self.span.links),
-            "events" => super::carried::events(&value, &mut self.span.events),
+            "_dd.span_links" => self.links.clone_from(&value),
+            "events" => self.events.clone_from(&value),
             TRACE_ID_UPPER => self.upper = u64::from_str_radix(&value, 16).ok(),
             _ => {}
         }
@@ -215,6 +276,7 @@ impl<'a> Draft<'a> {
     /// An entry of `metrics`.
     pub(crate) fn metric(&mut self, key: Text<'a>, value: f64) -> Result<(), Error> {
         self.room(1)?;
+        self.text += key.len();
         self.span.attributes.push((key, Value::Double(value)));
         Ok(())
     }
@@ -244,8 +306,29 @@ impl<'a> Draft<'a> {
     }
 
     /// The span is complete.
-    pub(crate) fn finish(mut self, origins: &mut Origins<'a>, batch: &mut Batch<'a, '_, '_>) {
-        self.span.origin = origins.of(&self.env, &self.version, &self.host);
-        batch.push(self.span, self.upper);
+    ///
+    /// # Errors
+    ///
+    /// The payload has too many.
+    pub(crate) fn finish(
+        mut self,
+        origins: &mut Origins<'a>,
+        batch: &mut Batch<'a, '_, '_>,
+    ) -> Result<(), Error> {
+        // An item of JSON takes some eight bytes.
+        if !self.links.is_empty() && origins.carry(&self.links) {
+            carried::links(&self.links, &mut self.span.links);
+            self.inner += self.links.len() / 8;
+        }
+        if !self.events.is_empty() && origins.carry(&self.events) {
+            carried::events(&self.events, &mut self.span.events);
+            self.inner += self.events.len() / 8;
+        }
+        let (origin, added, text) = origins.of(&self.env, &self.version, &self.host);
+        self.span.origin = origin;
+        let span = &self.span;
+        let names = [&span.service, &span.name, &span.resource, &span.span_type];
+        let text = text + self.text + names.iter().map(|name| name.len()).sum::<usize>();
+        batch.push(self.span, self.upper, self.inner + added, text)
     }
 }

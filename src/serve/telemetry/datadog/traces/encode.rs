@@ -10,14 +10,14 @@ use rmp::encode::{
 use crate::serve::telemetry::model::{Event, Link, Span, Status, Value};
 
 /// A chunk is a list of spans.
-pub(super) type Chunks<'a> = [Vec<Span<'a>>];
+pub(crate) type Chunks<'a> = [Vec<Span<'a>>];
 
 fn len(count: usize) -> u32 {
     u32::try_from(count).unwrap()
 }
 
 /// `/v0.4/traces`.
-pub(super) fn v04(chunks: &Chunks<'_>) -> Vec<u8> {
+pub(crate) fn v04(chunks: &Chunks<'_>) -> Vec<u8> {
     let mut out = Vec::new();
     write_array_len(&mut out, len(chunks.len())).unwrap();
     for chunk in chunks {
@@ -27,7 +27,7 @@ pub(super) fn v04(chunks: &Chunks<'_>) -> Vec<u8> {
 }
 
 /// `/v0.7/traces`, whose tracer says `env` after the chunks.
-pub(super) fn v07(chunks: &Chunks<'_>, env: &str) -> Vec<u8> {
+pub(crate) fn v07(chunks: &Chunks<'_>, env: &str) -> Vec<u8> {
     let mut out = Vec::new();
     write_map_len(&mut out, 3).unwrap();
     write_str(&mut out, "language_name").unwrap();
@@ -49,7 +49,7 @@ pub(super) fn v07(chunks: &Chunks<'_>, env: &str) -> Vec<u8> {
 }
 
 /// `/v0.5/traces`.
-pub(super) fn v05(chunks: &Chunks<'_>) -> Vec<u8> {
+pub(crate) fn v05(chunks: &Chunks<'_>) -> Vec<u8> {
     let mut table = Table::default();
     table.index("");
     let mut traces = Vec::new();

@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 
 use super::super::each::each;
 use super::super::msgpack::Error;
-use super::batch::{Counted, Draft, Origins, Sink, whole};
+use super::batch::{Batch, Counted, Draft, Origins, Sink, whole};
 use super::carried::from_json;
 use crate::serve::telemetry::model::{Event, Link, Origin, Value};
 
@@ -33,19 +33,12 @@ pub(crate) fn decode(
         let mut origins = Origins::new(sender.clone());
         let mut failed = None;
         if flat {
-            batch.begin_chunk();
+            batch.begin_chunk()?;
         }
         let mut take = |spans: Vec<JsonSpan>| {
-            if !flat {
-                batch.begin_chunk();
+            if failed.is_none() {
+                failed = chunk(spans, flat, &mut origins, batch).err();
             }
-            for span in spans {
-                match span.draft() {
-                    Ok(draft) => draft.finish(&mut origins, batch),
-                    Err(error) => failed = Some(error),
-                }
-            }
-            batch.end_chunk();
         };
         let read = if flat {
             each(bytes, None, &mut |span: JsonSpan| take(vec![span]))
@@ -59,6 +52,22 @@ pub(crate) fn decode(
             (Ok(()), None) => Ok(()),
         }
     })
+}
+
+fn chunk<'a>(
+    spans: Vec<JsonSpan>,
+    flat: bool,
+    origins: &mut Origins<'a>,
+    batch: &mut Batch<'a, '_, '_>,
+) -> Result<(), Error> {
+    if !flat {
+        batch.begin_chunk()?;
+    }
+    for span in spans {
+        span.draft()?.finish(origins, batch)?;
+    }
+    batch.end_chunk();
+    Ok(())
 }
 
 /// The spans of one trace.

@@ -4,7 +4,7 @@
 mod batch;
 mod carried;
 #[cfg(test)]
-mod encode;
+pub(super) mod encode;
 mod json;
 #[cfg(test)]
 mod tests;
@@ -17,6 +17,10 @@ pub(super) use carried::from_json;
 
 use super::msgpack::Error;
 use crate::serve::telemetry::model::{Origin, Protocol};
+
+/// How many bytes a body of JSON may have, which takes far more memory than
+/// one of `MessagePack`.
+const JSON: usize = 10 << 20;
 
 /// An endpoint's version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +66,21 @@ impl Version {
         sender: &Origin<'_>,
         sink: &mut Sink<'_>,
     ) -> Result<Counted, Error> {
+        let is_json = match (self, encoding) {
+            (Self::V05 | Self::V07, _) => false,
+            (Self::V01, _) | (_, Encoding::Json) => true,
+            (_, Encoding::Msgpack | Encoding::Unknown) => false,
+        };
+        if is_json && bytes.len() > JSON {
+            return Err(Error::TooLarge);
+        }
         match (self, encoding) {
             (Self::V05, _) => v05::decode(bytes, sender, sink),
             (Self::V07, _) => v07::decode(bytes, sender, sink),
             (Self::V01, _) => json::decode(bytes, true, sender, sink),
             (_, Encoding::Msgpack) => v04::decode(bytes, sender, sink),
             (_, Encoding::Json) => json::decode(bytes, false, sender, sink),
+            (_, Encoding::Unknown) if bytes.len() > JSON => v04::decode(bytes, sender, sink),
             (_, Encoding::Unknown) => json::decode(bytes, false, sender, sink)
                 .or_else(|_| v04::decode(bytes, sender, sink)),
         }

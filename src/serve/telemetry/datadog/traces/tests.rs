@@ -254,6 +254,46 @@ fn a_span_of_endless_attributes_is_too_large() {
     assert_eq!(decode(Version::V04, Encoding::Msgpack, &bytes), Err(Error::TooLarge));
 }
 
+#[test]
+fn events_and_json_in_tags_are_bounded() {
+    let mut bytes = vec![0x91, 0x91, 0x81, 0xab];
+    bytes.extend(b"span_events");
+    bytes.extend([0xdc, 0x4e, 0x20]);
+    bytes.resize(bytes.len() + 20_000, 0x80);
+    assert_eq!(decode(Version::V04, Encoding::Msgpack, &bytes), Err(Error::TooLarge));
+
+    let json = |count: usize| {
+        let one = r#"{"name": "e", "time_unix_nano": 1}"#;
+        let attributes =
+            vec![("events".into(), Value::Str(format!("[{}]", vec![one; count].join(",")).into()))];
+        v04(&[vec![Span { attributes, ..Span::default() }]])
+    };
+    let events =
+        |count| decode(Version::V04, Encoding::Msgpack, &json(count)).unwrap()[0].events.len();
+    assert_eq!((events(1000), events(3000)), (1000, 0));
+}
+
+/// Every span names the same long string, which the store copies each time.
+#[test]
+fn a_string_that_is_named_often_counts_as_often() {
+    let read = |spans: u32, sink: &mut dyn FnMut(&[Span<'_>])| {
+        let mut bytes = vec![0x92, 0x93, 0xa0, 0xa1, b'k', 0xdb, 0, 1, 0, 0];
+        bytes.resize(bytes.len() + (1 << 16), b'x');
+        bytes.extend([0x91, 0xdd]);
+        bytes.extend(spans.to_be_bytes());
+        for _ in 0..spans {
+            bytes.extend([0x9c, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0x81, 1, 2, 0x80, 0]);
+        }
+        Version::V05.decode(Encoding::Msgpack, &bytes, &Origin::default(), sink)
+    };
+    let mut largest = 0;
+    let counted = read(2000, &mut |spans| largest = largest.max(spans.len())).unwrap();
+    assert_eq!(counted.spans, 2000);
+    assert!(largest <= 512, "{largest} spans of 64 KiB were passed on at once");
+    let mut never = |_: &[Span<'_>]| panic!("too much was passed on");
+    assert_eq!(read(17_000, &mut never), Err(Error::TooLarge));
+}
+
 fn short() -> impl Strategy<Value = Text<'static>> {
     "[a-z.é_-]{0,12}".prop_map(Into::into)
 }

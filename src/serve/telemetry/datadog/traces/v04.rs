@@ -3,6 +3,8 @@
 //!
 //! Fields: `pkg/proto/datadog/trace/span.proto` of the Datadog agent.
 
+use std::cell::Cell;
+
 use super::super::msgpack::{Error, Reader};
 use super::batch::{Batch, Counted, Draft, Origins, Sink, whole};
 use crate::serve::telemetry::model::{Attribute, Event, Link, Origin, Value};
@@ -11,8 +13,8 @@ use crate::serve::telemetry::model::{Attribute, Event, Link, Origin, Value};
 const SPAN: usize = 16;
 /// The least bytes of a map entry.
 const ENTRY: usize = 2;
-/// How many links, events, or attributes of one of them a span may have.
-const ITEMS: usize = 4096;
+/// How many links, events and values in them a span may have together.
+const ITEMS: usize = 16_384;
 
 /// Decodes an array of trace chunks, each an array of spans.
 ///
@@ -28,7 +30,7 @@ pub(crate) fn decode(
         let mut origins = Origins::new(sender.clone());
         let mut reader = Reader::new(bytes);
         for _ in 0..reader.array()? {
-            batch.begin_chunk();
+            batch.begin_chunk()?;
             spans(&mut reader, &mut origins, batch)?;
             batch.end_chunk();
         }
@@ -43,7 +45,7 @@ fn spans<'a>(
     batch: &mut Batch<'a, '_, '_>,
 ) -> Result<(), Error> {
     for _ in 0..reader.array()? {
-        span(reader)?.finish(origins, batch);
+        span(reader)?.finish(origins, batch)?;
     }
     Ok(())
 }
@@ -51,6 +53,7 @@ fn spans<'a>(
 /// Reads one span.
 pub(super) fn span<'a>(reader: &mut Reader<'a>) -> Result<Draft<'a>, Error> {
     let mut draft = Draft::default();
+    let room = Cell::new(ITEMS);
     for _ in 0..reader.map()? {
         match reader.str_bytes()? {
             b"service" => draft.span.service = reader.text()?,
@@ -85,30 +88,36 @@ pub(super) fn span<'a>(reader: &mut Reader<'a>) -> Result<Draft<'a>, Error> {
                     draft.meta_struct(key, reader.bytes()?.into())?;
                 }
             }
-            b"span_links" => draft.span.links = list(reader, link)?,
-            b"span_events" => draft.span.events = list(reader, event)?,
+            b"span_links" => draft.span.links = list(reader, &room, |r| link(r, &room))?,
+            b"span_events" => draft.span.events = list(reader, &room, |r| event(r, &room))?,
             _ => reader.skip()?,
         }
     }
+    draft.inner = ITEMS - room.get();
     Ok(draft)
+}
+
+/// Takes the place of one more item.
+fn occupy(room: &Cell<usize>) -> Result<(), Error> {
+    room.set(room.get().checked_sub(1).ok_or(Error::TooLarge)?);
+    Ok(())
 }
 
 fn list<'a, T>(
     reader: &mut Reader<'a>,
+    room: &Cell<usize>,
     item: impl Fn(&mut Reader<'a>) -> Result<T, Error>,
 ) -> Result<Vec<T>, Error> {
     let len = reader.array()?;
     let mut items = Vec::with_capacity(reader.capacity(len, SPAN).min(64));
     for _ in 0..len {
-        if items.len() == ITEMS {
-            return Err(Error::TooLarge);
-        }
+        occupy(room)?;
         items.push(item(reader)?);
     }
     Ok(items)
 }
 
-fn link<'a>(reader: &mut Reader<'a>) -> Result<Link<'a>, Error> {
+fn link<'a>(reader: &mut Reader<'a>, room: &Cell<usize>) -> Result<Link<'a>, Error> {
     let mut link = Link::default();
     let (mut lower, mut upper) = (0, 0);
     for _ in 0..reader.map()? {
@@ -122,7 +131,7 @@ fn link<'a>(reader: &mut Reader<'a>) -> Result<Link<'a>, Error> {
                 link.flags = u32::try_from(flags).map_err(|_| Error::Overflow(flags))?;
             }
             b"attributes" => {
-                link.attributes = entries(reader, |reader| Ok(Value::Str(reader.text()?)))?;
+                link.attributes = entries(reader, room, |reader| Ok(Value::Str(reader.text()?)))?;
             }
             _ => reader.skip()?,
         }
@@ -131,13 +140,15 @@ fn link<'a>(reader: &mut Reader<'a>) -> Result<Link<'a>, Error> {
     Ok(link)
 }
 
-fn event<'a>(reader: &mut Reader<'a>) -> Result<Event<'a>, Error> {
+fn event<'a>(reader: &mut Reader<'a>, room: &Cell<usize>) -> Result<Event<'a>, Error> {
     let mut event = Event::default();
     for _ in 0..reader.map()? {
         match reader.str_bytes()? {
             b"time_unix_nano" => event.time_ns = reader.uint()?,
             b"name" => event.name = reader.text()?,
-            b"attributes" => event.attributes = entries(reader, value)?,
+            b"attributes" => {
+                event.attributes = entries(reader, room, |reader| value(reader, room))?;
+            }
             _ => reader.skip()?,
         }
     }
@@ -146,14 +157,13 @@ fn event<'a>(reader: &mut Reader<'a>) -> Result<Event<'a>, Error> {
 
 fn entries<'a>(
     reader: &mut Reader<'a>,
+    room: &Cell<usize>,
     value: impl Fn(&mut Reader<'a>) -> Result<Value<'a>, Error>,
 ) -> Result<Vec<Attribute<'a>>, Error> {
     let len = reader.map()?;
     let mut entries = Vec::with_capacity(reader.capacity(len, ENTRY).min(64));
     for _ in 0..len {
-        if entries.len() == ITEMS {
-            return Err(Error::TooLarge);
-        }
+        occupy(room)?;
         let key = reader.text()?;
         entries.push((key, value(reader)?));
     }
@@ -161,13 +171,13 @@ fn entries<'a>(
 }
 
 /// An event's attribute: a map that names its type and has one field of it.
-fn value<'a>(reader: &mut Reader<'a>) -> Result<Value<'a>, Error> {
+fn value<'a>(reader: &mut Reader<'a>, room: &Cell<usize>) -> Result<Value<'a>, Error> {
     let mut array = None;
     let scalar = any_value(reader, |reader| {
         let mut items = Vec::new();
         for _ in 0..reader.map()? {
             if reader.str_bytes()? == b"values" {
-                items = list(reader, |reader| any_value(reader, Reader::skip))?;
+                items = list(reader, room, |reader| any_value(reader, Reader::skip))?;
             } else {
                 reader.skip()?;
             }

@@ -35,7 +35,7 @@ pub(crate) fn decode(
         let mut reader = reader.clone();
         let mut origins = Origins::new(sender.clone());
         for _ in 0..reader.array()? {
-            batch.begin_chunk();
+            batch.begin_chunk()?;
             for _ in 0..reader.array()? {
                 span(&mut reader, &table, &mut origins, batch)?;
             }
@@ -101,6 +101,5 @@ fn span<'t>(
         draft.metric(key, reader.float()?)?;
     }
     draft.span.span_type = lookup(reader, table)?;
-    draft.finish(origins, batch);
-    Ok(())
+    draft.finish(origins, batch)
 }

@@ -106,14 +106,14 @@ fn chunk<'a>(
             _ => reader.skip()?,
         }
     }
-    batch.begin_chunk();
+    batch.begin_chunk()?;
     if let Some(mut reader) = spans {
         for index in 0..reader.array()? {
             let mut draft = v04::span(&mut reader)?;
             if index == 0 {
                 add(&mut draft, &mut common)?;
             }
-            draft.finish(origins, batch);
+            draft.finish(origins, batch)?;
         }
     }
     batch.end_chunk();

@@ -14,7 +14,12 @@ import { View } from '../view.js';
 const PAGE = 500;
 const MOST = 10_000;
 /** @type {[string, string][]} */
-const LEVELS = [['', 'all'], ['info', 'info'], ['warn', 'warn'], ['error', 'error']];
+const LEVELS = [
+  ['', 'all'],
+  ['info', 'info'],
+  ['warn', 'warn'],
+  ['error', 'error'],
+];
 
 /** @typedef {import('../api.js').Log} Log */
 
@@ -67,10 +72,7 @@ export class Logs extends View {
     const { trace, ...filter } = this.query;
     await this.ask(
       async (signal) => {
-        const [found] = await Promise.all([
-          api.logs({ ...filter, trace_id: trace, limit: this.#limit }, signal),
-          names.refresh(signal),
-        ]);
+        const [found] = await Promise.all([api.logs({ ...filter, trace_id: trace, limit: this.#limit }, signal), names.refresh(signal)]);
         return { found, stats: found.total === 0 ? await api.stats(signal) : null };
       },
       ({ found, stats }) => {
@@ -158,8 +160,17 @@ export class Logs extends View {
         search('Search messages and attributes', text, this.#set('text', true)),
         choice('At least this level', level, LEVELS, this.#set('level')),
         select('Service', service, [['', 'all services'], ...this.context.names.options()], this.#set('service')),
-        trace && h('button', { key: 'trace', class: 'chip', 'aria-label': 'No longer only of one trace', onclick: () => this.#set('trace')('') }, `trace ${trace.slice(0, 8)}… ×`),
-        h('button', { key: 'follow', class: 'toggle', 'aria-pressed': String(this.#follow), onclick: () => this.#setFollow(!this.#follow) }, 'Follow'),
+        trace &&
+          h(
+            'button',
+            { key: 'trace', class: 'chip', 'aria-label': 'No longer only of one trace', onclick: () => this.#set('trace')('') },
+            `trace ${trace.slice(0, 8)}… ×`,
+          ),
+        h(
+          'button',
+          { key: 'follow', class: 'toggle', 'aria-pressed': String(this.#follow), onclick: () => this.#setFollow(!this.#follow) },
+          'Follow',
+        ),
         counted(this.loaded && (shown < this.#total ? `newest ${count(shown)} of ${count(this.#total)}` : count(this.#total))),
       ),
       this.loaded && this.#body(),
@@ -169,7 +180,10 @@ export class Logs extends View {
   #body() {
     if (this.list.items.length === 0) {
       if (!this.filtered) return setup('No logs yet', this.context.info, this.#stats);
-      return empty('No line matches', h('p', null, h('a', { href: href('logs') }, 'Show all logs'), ' or loosen a filter. All words of a search have to be in a line.'));
+      return empty(
+        'No line matches',
+        h('p', null, h('a', { href: href('logs') }, 'Show all logs'), ' or loosen a filter. All words of a search have to be in a line.'),
+      );
     }
     return h(
       'div',

@@ -37,6 +37,8 @@ const NAMES = {
 };
 /** Tags that every point has without listing them. */
 const ALWAYS = ['service', 'env', 'version', 'host'];
+/** In the address, as an empty filter is none; no tag is called so. */
+const UNSPLIT = '-';
 
 /** @typedef {import('../api.js').Metric} Metric */
 
@@ -60,7 +62,11 @@ export class Metrics extends View {
     this.list = new List({
       label: 'Metrics',
       name: 'metrics',
-      columns: [['name', 'Metric'], ['kind', 'Kind'], ['figure', 'Points']],
+      columns: [
+        ['name', 'Metric'],
+        ['kind', 'Kind'],
+        ['figure', 'Points'],
+      ],
       key: (/** @type {Metric} */ metric) => metric.name,
       row: (metric) => [
         cell('name', h('a', { href: this.#link(metric.name), tabindex: -1, title: metric.name }, metric.name)),
@@ -158,15 +164,16 @@ export class Metrics extends View {
     return this.#aggregate(metric) === 'count' ? number : formatter(metric.unit);
   }
 
-  /** @param {Metric} metric */
+  /** The tag that has a line for each of its values, if any. @param {Metric} metric */
   #by(metric) {
-    return this.query.by ?? (metric.services.length > 1 ? 'service' : '');
+    const { by } = this.query;
+    if (by === UNSPLIT) return '';
+    return by || (metric.services.length > 1 ? 'service' : '');
   }
 
   /** @param {string} name */
   #set(name) {
-    return (value) =>
-      this.filter({ [name]: value }, (query) => href('metrics', this.#name ? [this.#name] : [], query), name === 'q');
+    return (value) => this.filter({ [name]: value }, (query) => href('metrics', this.#name ? [this.#name] : [], query), name === 'q');
   }
 
   content() {
@@ -224,8 +231,18 @@ export class Metrics extends View {
       h(
         'div',
         { key: 'choices', class: 'tools' },
-        select('Value', aggregate, this.#aggregates(metric).map((name) => [name, NAMES[name]]), this.#set('agg')),
-        select('Split by', this.#by(metric), [['', 'not split'], ...tags.map((tag) => /** @type {[string, string]} */ ([tag, `by ${tag}`]))], this.#set('by')),
+        select(
+          'Value',
+          aggregate,
+          this.#aggregates(metric).map((name) => [name, NAMES[name]]),
+          this.#set('agg'),
+        ),
+        select(
+          'Split by',
+          this.#by(metric) || UNSPLIT,
+          [[UNSPLIT, 'not split'], ...tags.map((tag) => /** @type {[string, string]} */ ([tag, `by ${tag}`]))],
+          this.#set('by'),
+        ),
       ),
       host(this.frame, 'frame'),
       this.#legend(metric, lines, aggregate),
@@ -237,7 +254,9 @@ export class Metrics extends View {
     const services = this.#by(metric) === 'service';
     const series = [...(this.#series ?? [])].filter((line) => line.points.length > 0);
     series.sort((a, b) => peak(b.points) - peak(a.points));
-    return series.slice(0, LINES).map((line, index) => ({
+    // In an order that stays, so that a line keeps its colour while it grows.
+    const shown = series.slice(0, LINES).sort((a, b) => (a.name < b.name ? -1 : 1));
+    return shown.map((line, index) => ({
       name: line.name || (this.#by(metric) ? `no ${this.#by(metric)}` : this.#name),
       colour: services ? this.context.colours.of(line.name) : nth(index),
       points: line.points,
@@ -282,7 +301,15 @@ export class Metrics extends View {
         'table',
         { class: 'plain-table legend-table' },
         h('caption', { class: 'hidden' }, `${metric.name}, ${NAMES[aggregate]}`),
-        h('thead', null, h('tr', null, titles.map((title) => h('th', { scope: 'col' }, title)))),
+        h(
+          'thead',
+          null,
+          h(
+            'tr',
+            null,
+            titles.map((title) => h('th', { scope: 'col' }, title)),
+          ),
+        ),
         h(
           'tbody',
           null,

@@ -39,7 +39,12 @@ export class Objects extends View {
     this.list = new List({
       label: 'Buckets and objects',
       name: 'objects',
-      columns: [['name', 'Name'], ['figure size', 'Size'], ['modified', 'Modified'], ['get', '']],
+      columns: [
+        ['name', 'Name'],
+        ['figure size', 'Size'],
+        ['modified', 'Modified'],
+        ['get', ''],
+      ],
       key: (/** @type {Entry} */ entry) => entry.key,
       row: (entry) => this.#row(entry),
       open: (entry) => this.#enter(entry),
@@ -102,7 +107,14 @@ export class Objects extends View {
     const short = (key) => (key.startsWith(this.#prefix) ? key.slice(this.#prefix.length) : key);
     return [
       ...(body.folders ?? []).map((key) => ({ key: `f ${key}`, name: short(key), folder: true, size: NaN, modified: NaN, item: { key } })),
-      ...(body.objects ?? []).map((item) => ({ key: `o ${item.key}`, name: short(String(item.key)), folder: false, size: item.size, modified: item.modified_ms, item })),
+      ...(body.objects ?? []).map((item) => ({
+        key: `o ${item.key}`,
+        name: short(String(item.key)),
+        folder: false,
+        size: item.size,
+        modified: item.modified_ms,
+        item,
+      })),
     ];
   }
 
@@ -152,7 +164,9 @@ export class Objects extends View {
         'div',
         { key: 'tools', class: 'tools' },
         this.#crumbs(),
-        search(this.#bucket ? 'Names that begin with' : 'Search buckets', this.#search, (q) => this.filter({ q }, (query) => href('s3', place, query), true)),
+        search(this.#bucket ? 'Names that begin with' : 'Search buckets', this.#search, (q) =>
+          this.filter({ q }, (query) => href('s3', place, query), true),
+        ),
         counted(this.loaded && !this.#absent && `${this.#more ? 'first ' : ''}${this.#bucket ? count(shown) : plural(shown, 'bucket')}`),
       ),
       this.loaded && this.#body(),
@@ -176,13 +190,29 @@ export class Objects extends View {
 
   #body() {
     if (this.#absent) {
-      return empty('No mock S3 here', h('p', null, 'Add ', h('code', null, 's3: {buckets: [{name: uploads}]}'), ' under ', h('code', null, 'addons:'), ' in sandbox.yaml and run ', h('code', null, 'sandbox up'), '. Its objects are then listed here.'));
+      return empty(
+        'No mock S3 here',
+        h(
+          'p',
+          null,
+          'Add ',
+          h('code', null, 's3: {buckets: [{name: uploads}]}'),
+          ' under ',
+          h('code', null, 'addons:'),
+          ' in sandbox.yaml and run ',
+          h('code', null, 'sandbox up'),
+          '. Its objects are then listed here.',
+        ),
+      );
     }
     if (this.list.items.length === 0) {
       if (this.#search) return empty('Nothing begins with this', h('p', null, 'Names are compared as they are, capitals included.'));
       return this.#bucket
         ? empty('Nothing in here', h('p', null, 'An object shows up as soon as it is written.'))
-        : empty('No buckets yet', h('p', null, 'Point the app at the mock S3 with AWS_ENDPOINT_URL_S3 and create one, or list buckets in sandbox.yaml.'));
+        : empty(
+            'No buckets yet',
+            h('p', null, 'Point the app at the mock S3 with AWS_ENDPOINT_URL_S3 and create one, or list buckets in sandbox.yaml.'),
+          );
     }
     return h(
       'div',
@@ -211,7 +241,16 @@ export class Objects extends View {
   /** @param {Entry} entry @param {string} name */
   #download(entry, name) {
     const file = entry.name.split('/').pop() || 'object';
-    return h('a', { class: name, download: file, href: this.context.api.download(this.#bucket, String(entry.item.key)), 'aria-label': `Download ${entry.name}` }, 'download');
+    return h(
+      'a',
+      {
+        class: name,
+        download: file,
+        href: this.context.api.download(this.#bucket, String(entry.item.key)),
+        'aria-label': `Download ${entry.name}`,
+      },
+      'download',
+    );
   }
 
   /** @param {Entry} entry */

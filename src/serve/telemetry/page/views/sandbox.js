@@ -6,17 +6,14 @@ import { ago, duration } from '../format.js';
 import { empty } from '../parts.js';
 import { View } from '../view.js';
 
-/** What each word means for the eye; any other word is shown as it is. @type {Record<string, string>} */
-const STATES = {
-  ready: 'good',
-  passed: 'good',
-  pass: 'good',
-  failed: 'bad',
-  fail: 'bad',
-  starting: 'warn',
-  running: 'warn',
-  pending: 'warn',
-};
+/** What each word means for the eye; any other word is shown as it is. */
+const STATES = new Map([
+  ['ready', 'good'],
+  ['passed', 'good'],
+  ['failed', 'bad'],
+  ['starting', 'warn'],
+  ['running', 'warn'],
+]);
 /** Keys with a place of their own. */
 const KNOWN = ['name', 'profile', 'updated_ms', 'parts', 'checks', 'urls'];
 
@@ -44,7 +41,16 @@ export class Sandbox extends View {
     if (!this.loaded) return null;
     const sandbox = this.#sandbox;
     if (sandbox === null) {
-      return empty('Not in a sandbox', h('p', null, 'This collector runs by itself. In a cluster made by ', h('code', null, 'sandbox up'), ' its parts and checks are shown here.'));
+      return empty(
+        'Not in a sandbox',
+        h(
+          'p',
+          null,
+          'This collector runs by itself. In a cluster made by ',
+          h('code', null, 'sandbox up'),
+          ' its parts and checks are shown here.',
+        ),
+      );
     }
     const rest = Object.entries(sandbox).filter(([name]) => !KNOWN.includes(name));
     return [
@@ -63,7 +69,16 @@ export class Sandbox extends View {
         table('Parts', rows(sandbox.parts), 'nothing is reported'),
       ),
       rest.length > 0 &&
-        h('section', { key: 'rest', class: 'facts' }, h('h2', null, 'More'), h('dl', null, rest.map(([name, value]) => h('div', { key: name }, h('dt', null, name), h('dd', null, asText(value)))))),
+        h(
+          'section',
+          { key: 'rest', class: 'facts' },
+          h('h2', null, 'More'),
+          h(
+            'dl',
+            null,
+            rest.map(([name, value]) => h('div', { key: name }, h('dt', null, name), h('dd', null, asText(value)))),
+          ),
+        ),
     ];
   }
 }
@@ -75,7 +90,14 @@ function urls(entries) {
   return h(
     'ul',
     { key: 'urls', class: 'urls' },
-    usable.map(({ name, url }) => h('li', { key: url }, name && h('span', { class: 'muted' }, asText(name)), h('a', { href: String(url), rel: 'noreferrer', target: '_blank' }, String(url)))),
+    usable.map(({ name, url }) =>
+      h(
+        'li',
+        { key: url },
+        name && h('span', { class: 'muted' }, asText(name)),
+        h('a', { href: String(url), rel: 'noreferrer', target: '_blank' }, String(url)),
+      ),
+    ),
   );
 }
 
@@ -85,7 +107,7 @@ function urls(entries) {
  * @param {string} none
  */
 function table(title, entries, none) {
-  const bad = entries.filter((entry) => STATES[entry.state] === 'bad').length;
+  const bad = entries.filter((entry) => STATES.get(entry.state) === 'bad').length;
   return h(
     'section',
     { key: title },
@@ -99,9 +121,15 @@ function table(title, entries, none) {
             h(
               'li',
               { key: `${index} ${entry.name}` },
-              h('span', { class: `state ${STATES[entry.state] ?? 'muted'}` }, asText(entry.state)),
+              h('span', { class: `state ${STATES.get(entry.state) ?? 'muted'}` }, asText(entry.state)),
               h('b', null, asText(entry.name)),
-              h('small', null, [asText(entry.kind), Number.isFinite(entry.duration_ms) ? duration(entry.duration_ms * 1e6) : ''].filter(Boolean).join(' · ')),
+              h(
+                'small',
+                null,
+                [asText(entry.kind), Number.isFinite(entry.duration_ms) ? duration(entry.duration_ms * 1e6) : '']
+                  .filter(Boolean)
+                  .join(' · '),
+              ),
               entry.detail && h('p', null, asText(entry.detail)),
             ),
           ),

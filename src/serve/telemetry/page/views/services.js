@@ -174,8 +174,16 @@ export class Services extends View {
       h('h2', null, 'Received by'),
       h(
         'table',
-        { class: 'plain-table' },
-        h('thead', null, h('tr', null, ['Endpoint', 'Requests', 'Items', 'Refused'].map((title) => h('th', { scope: 'col' }, title)))),
+        { class: 'plain-table', 'aria-label': 'Received by' },
+        h(
+          'thead',
+          null,
+          h(
+            'tr',
+            null,
+            ['Endpoint', 'Requests', 'Items', 'Refused'].map((title) => h('th', { scope: 'col' }, title)),
+          ),
+        ),
         h(
           'tbody',
           null,

@@ -47,7 +47,11 @@ export class TraceView extends View {
       label: 'Spans',
       name: 'spans',
       role: 'treegrid',
-      columns: [['name', 'Span'], ['line', ''], ['figure', 'Duration']],
+      columns: [
+        ['name', 'Span'],
+        ['line', ''],
+        ['figure', 'Duration'],
+      ],
       key: (/** @type {Row} */ row) => row.key,
       row: (row) => this.#row(row),
       rowClass: (row) => (row.span.error ? 'failed' : ''),
@@ -235,10 +239,17 @@ export class TraceView extends View {
         choice(
           'Show',
           this.query.tab ?? '',
-          [['', `Spans ${count(trace.spans.length)}`], ['logs', `Logs ${count(trace.logs.length)}`]],
+          [
+            ['', `Spans ${count(trace.spans.length)}`],
+            ['logs', `Logs ${count(trace.logs.length)}`],
+          ],
           (tab) => this.context.go(href('trace', [this.#id], { tab }), true),
         ),
-        h('span', { class: 'legend' }, trace.services.slice(0, 12).map((name) => service(colours, name))),
+        h(
+          'span',
+          { class: 'legend' },
+          trace.services.slice(0, 12).map((name) => service(colours, name)),
+        ),
       ),
     );
   }
@@ -248,7 +259,11 @@ export class TraceView extends View {
     if (trace.logs.length > 0) return host(this.logs.element, 'logs');
     return empty(
       'No logs of this trace',
-      h('p', null, 'A log line belongs to a trace when it carries its id: switch on log correlation in the client library (OTEL_PYTHON_LOG_CORRELATION=true, DD_LOGS_INJECTION=true), or log a trace_id field.'),
+      h(
+        'p',
+        null,
+        'A log line belongs to a trace when it carries its id: switch on log correlation in the client library (OTEL_PYTHON_LOG_CORRELATION=true, DD_LOGS_INJECTION=true), or log a trace_id field.',
+      ),
     );
   }
 
@@ -325,14 +340,18 @@ export class TraceView extends View {
       ),
       span.message && problem(span.message.slice(0, 2000)),
       this.details.table('Attributes', span.attributes),
-      span.events.map((event, index) => this.details.table(`Event ${index + 1}: ${event.name}`, [['after', duration(event.at)], ...event.attributes])),
+      span.events.map((event, index) =>
+        this.details.table(`Event ${index + 1}: ${event.name}`, [['after', duration(event.at)], ...event.attributes]),
+      ),
       this.#links(span),
       logs.length > 0 &&
         h(
           'section',
           { key: 'logs', class: 'facts' },
           h('h3', null, 'Logs'),
-          logs.slice(0, LINES).map((log) => h('p', { class: 'log-line' }, h('span', { class: levelClass(log) }, log.level), ' ', log.message.slice(0, 500))),
+          logs
+            .slice(0, LINES)
+            .map((log) => h('p', { class: 'log-line' }, h('span', { class: levelClass(log) }, log.level), ' ', log.message.slice(0, 500))),
         ),
       this.details.table('Span', known({ name, kind, type, env, version, 'span id': span.id, 'parent id': span.parent, protocol })),
       this.details.table('Resource', span.resourceAttributes),

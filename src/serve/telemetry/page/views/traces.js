@@ -100,8 +100,25 @@ export class Traces extends View {
         field('At least this long', 'min 100ms', min, this.#set('min', true), {
           'aria-invalid': min && parseDuration(min) === null ? 'true' : null,
         }),
-        choice('Status', status, [['', 'all'], ['ok', 'ok'], ['error', 'error']], this.#set('status')),
-        choice('Order', order, [['', 'newest'], ['slowest', 'slowest']], this.#set('order')),
+        choice(
+          'Status',
+          status,
+          [
+            ['', 'all'],
+            ['ok', 'ok'],
+            ['error', 'error'],
+          ],
+          this.#set('status'),
+        ),
+        choice(
+          'Order',
+          order,
+          [
+            ['', 'newest'],
+            ['slowest', 'slowest'],
+          ],
+          this.#set('order'),
+        ),
         counted(this.loaded && (shown < this.#total ? `${count(shown)} of ${count(this.#total)}` : count(this.#total))),
       ),
       this.loaded && this.#body(),
@@ -111,7 +128,10 @@ export class Traces extends View {
   #body() {
     if (this.list.items.length > 0) return host(this.list.element, 'list');
     if (!this.filtered) return setup('No traces yet', this.context.info, this.#stats);
-    return empty('No trace matches', h('p', null, h('a', { href: href('traces') }, 'Show all traces'), ' or loosen a filter. A name may contain * for anything.'));
+    return empty(
+      'No trace matches',
+      h('p', null, h('a', { href: href('traces') }, 'Show all traces'), ' or loosen a filter. A name may contain * for anything.'),
+    );
   }
 
   /** @param {import('../api.js').TraceSummary} trace */
@@ -142,9 +162,7 @@ export class Traces extends View {
         others.slice(0, 6).map((name) => h('i', { class: `swatch ${colours.of(name)}`, title: name })),
         others.length > 0 && h('small', null, others.length === 1 ? others[0] : `+${others.length}`),
       ),
-      trace.errors
-        ? cell('status bad', trace.errors === 1 ? 'error' : `${count(trace.errors)} errors`)
-        : cell('status muted', 'ok'),
+      trace.errors ? cell('status bad', trace.errors === 1 ? 'error' : `${count(trace.errors)} errors`) : cell('status muted', 'ok'),
     ];
   }
 }
