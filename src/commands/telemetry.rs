@@ -309,7 +309,7 @@ mod tests {
         });
         let line = trace(&answer);
         let (_, rest) = line.split_once("  ").unwrap();
-        insta::assert_snapshot!(rest, @"0af7651916cd43dd8448eb211c80319c     12.3ms    2 span(s)  api GET / [31m  FAILED");
+        insta::assert_snapshot!(rest, @"0af7651916cd43dd8448eb211c80319c     12.3ms  2 span(s)  api GET / [31m  FAILED");
         let spans = json!({ "spans": [
             {"service": "api", "name": "GET /", "duration_ns": 2_000_000, "depth": 0},
             {"service": "db", "name": "SELECT", "duration_ns": 1_000, "depth": 1, "error": true},

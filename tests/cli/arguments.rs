@@ -21,6 +21,10 @@ fn the_help_lists_commands_and_exit_codes() {
       env         Print how to connect to Redis, Postgres and the rest: `eval "$(sandbox env)"`
       ca          The sandbox's own certificate authority
       images      The third-party images that a sandbox is made of
+      open        Open the page that shows what the app does, and say where everything is
+      telemetry   Ask what the app sent: traces, metrics and logs
+      s3          Look into the mock S3, make it fail, move its clock
+      serve       Run one of the sandbox's own servers here, without any cluster
       help        Print this message or the help of the given subcommand(s)
 
     Options:

@@ -126,7 +126,7 @@ impl<'a> AddonPlan<'a> {
             // Not before its images: a pod that finds none waits ten seconds and more to look
             // again.
             let brought = |image: &Image| if image.program { LOAD_PROGRAM } else { "load addons" };
-            needs.extend(addon.images.iter().map(brought));
+            needs.extend(addon.images.iter().map(brought).collect::<BTreeSet<_>>());
             let action = Action::InstallAddon(name.to_owned());
             plan.add(name, format!("{verb} {name}"), &needs, action);
         }

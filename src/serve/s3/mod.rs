@@ -3,7 +3,7 @@
 //! nothing else of the program is used here.
 //!
 //! - `request`, `auth`, `form`: what comes in, before `s3s` sees it
-//! - `service`: the order of the steps of a request
+//! - `service`, `handover`: the order of the steps of a request, and the step to `s3s`
 //! - `backend`: the operations
 //! - `answer`, `error`: what goes out
 //! - `access`, `policy`, `cors`, `lifecycle`: the rules of buckets
@@ -23,6 +23,7 @@ mod error;
 mod faults;
 mod form;
 mod glob;
+mod handover;
 mod lifecycle;
 mod log;
 mod metrics;
