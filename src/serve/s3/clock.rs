@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use jiff::SignedDuration;
 
@@ -60,6 +60,20 @@ impl Clock {
 
     /// Sets the offset to the machine's time.
     pub(crate) fn set_offset(&self, offset: i64) {
+        self.set_offset_from(offset, machine_now());
+    }
+
+    /// Sets the offset at the beginning of the machine's next second. Signatures are dated to the
+    /// second, so it is clear of each whether it was made before the move or after it.
+    pub(crate) async fn move_to(&self, offset: i64) {
+        let begin = (machine_now() / 1000 + 1) * 1000;
+        while let Ok(left @ 1..) = u64::try_from(begin - machine_now()) {
+            tokio::time::sleep(Duration::from_millis(left)).await;
+        }
+        self.set_offset_from(offset, begin);
+    }
+
+    fn set_offset_from(&self, offset: i64, at: i64) {
         let mut moves = self.moves.write().unwrap_or_else(PoisonError::into_inner);
         self.store.set_offset(SignedDuration::from_millis(offset));
         let before = self.offset.swap(offset, Ordering::Relaxed);
@@ -69,7 +83,7 @@ impl Clock {
         if moves.len() == MOVES {
             moves.remove(0);
         }
-        moves.push(Move { at: machine_now(), before });
+        moves.push(Move { at, before });
     }
 
     /// What the clock showed when the machine's time was `machine`.
@@ -109,6 +123,22 @@ mod tests {
         clock.set_offset(25 * HOUR);
         assert!(clock.now() - clock.signed_at(signed) >= 25 * HOUR);
         assert!(clock.now() - clock.signed_at(machine_now() + 1) < HOUR);
+    }
+
+    #[tokio::test]
+    async fn what_was_signed_in_the_same_second_is_told_apart() {
+        let clock = Clock::default();
+        let to_the_second = |at: i64| at / 1000 * 1000;
+        let before = to_the_second(machine_now());
+        clock.move_to(25 * HOUR).await;
+        let after = to_the_second(machine_now());
+        assert!(clock.now() - clock.signed_at(before) >= 25 * HOUR);
+        assert!(clock.now() - clock.signed_at(after) < HOUR);
+        let before = to_the_second(machine_now());
+        clock.move_to(0).await;
+        let after = to_the_second(machine_now());
+        assert!(clock.signed_at(before) - clock.now() >= 24 * HOUR);
+        assert!((clock.signed_at(after) - clock.now()).abs() < HOUR);
     }
 
     #[test]

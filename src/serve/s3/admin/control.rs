@@ -103,11 +103,12 @@ impl Admin {
         match *method {
             Method::GET | Method::HEAD => return Ok(answer(&self.clock_value())),
             Method::PUT | Method::POST => {}
-            Method::DELETE => self.state.clock.set_offset(0),
+            Method::DELETE => self.state.clock.move_to(0).await,
             _ => return Err(not_allowed()),
         }
         if *method != Method::DELETE {
-            self.set_clock(&whole(body).await?)?;
+            let offset = self.wanted_offset(&whole(body).await?)?;
+            self.state.clock.move_to(offset).await;
         }
         let report = lifecycle::run(&self.state).await?;
         let mut value = self.clock_value();
@@ -115,7 +116,7 @@ impl Admin {
         Ok(answer(&value))
     }
 
-    fn set_clock(&self, body: &[u8]) -> Result<(), Refusal> {
+    fn wanted_offset(&self, body: &[u8]) -> Result<i64, Refusal> {
         let set: Set = serde_json::from_slice(body)
             .map_err(|error| Refusal::bad(format!("the setting cannot be read: {error}")))?;
         let clock = &self.state.clock;
@@ -136,8 +137,7 @@ impl Admin {
         if offset.saturating_abs() > MAX_OFFSET_MS {
             return Err(Refusal::bad("the clock can be moved by a hundred years at most"));
         }
-        clock.set_offset(offset);
-        Ok(())
+        Ok(offset)
     }
 
     fn clock_value(&self) -> Value {
