@@ -132,11 +132,15 @@ fn the_page_about_them_is_true_and_a_kill_amid_each_is_survived() {
     edit(&file, "- reports", "- reports\n      - more");
     edit(&file, "addons:\n", "addons:\n  cert-manager: {issuers: [corp]}\n");
     edit(&file, "addons:\n", "addons:\n  ingress-nginx: {config: {server-tokens: \"false\"}}\n");
-    edit(&file, "name: exports", "name: exports2");
-    edit(&file, "telemetry: true", "telemetry: {max-age: 1h}");
     for addon in ["ingress-nginx", "cert-manager", "redis", "postgres", "s3", "telemetry", "crds"] {
-        if addon == "crds" {
-            edit(&file, "[monitoring.coreos.com]", "[dapr.io, secrets-store.csi.x-k8s.io]");
+        // Only now, as those killed before may be ready by themselves until then.
+        match addon {
+            "s3" => edit(&file, "name: exports", "name: exports2"),
+            "telemetry" => edit(&file, "telemetry: true", "telemetry: {max-age: 1h}"),
+            "crds" => {
+                edit(&file, "[monitoring.coreos.com]", "[dapr.io, secrets-store.csi.x-k8s.io]");
+            }
+            _ => {}
         }
         let killed = sandbox.run_with(&["up"], "SANDBOX_TEST_CRASH", &format!("amid:{addon}"));
         assert_eq!(killed.code, None, "{addon}: {}", killed.stderr);
