@@ -58,7 +58,8 @@ impl Clock {
         self.offset.load(Ordering::Relaxed)
     }
 
-    /// Sets the offset to the machine's time.
+    /// Sets the offset to the machine's time at once.
+    #[cfg(test)]
     pub(crate) fn set_offset(&self, offset: i64) {
         self.set_offset_from(offset, machine_now());
     }
