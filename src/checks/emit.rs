@@ -3,7 +3,6 @@
 //! Owns the span and the two ways of sending it: from this machine, and from a pod by this very
 //! program. Source: OTLP over HTTP, <https://opentelemetry.io/docs/specs/otlp/#otlphttp>.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,17 +10,13 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::checks::context::Context;
-use crate::checks::{NAMESPACE, text};
-use crate::env;
+use crate::checks::text;
 use crate::tools::plain;
-use crate::tools::pod::{self, PodRun};
 
 /// The service that it is of.
 pub(super) const SERVICE: &str = "sandbox-check";
 /// How long sending may take.
 const LIMIT: Duration = Duration::from_secs(5);
-/// How long the pod may take beyond its check, to start late and to end.
-const SLACK: Duration = Duration::from_secs(10);
 /// How much of an answer is shown, in characters.
 const SHOWN: usize = 200;
 /// What a pod says when it was taken.
@@ -77,22 +72,10 @@ pub(super) async fn from_pod(
     end: Instant,
 ) -> Result<(), String> {
     let own = context.target.telemetry.as_ref().ok_or("this sandbox has no telemetry")?;
-    let cluster = context.workshop().await?;
     let order = Order { endpoint: own.otlp_url.clone(), trace: trace.to_owned() };
-    let order = serde_json::to_string(&order).map_err(|error| error.to_string())?;
-    let mut command = own.program.command.clone();
-    command.extend(["probe", "telemetry"].map(str::to_owned));
-    let run = PodRun {
-        prefix: "sandbox-check".to_owned(),
-        namespace: NAMESPACE.to_owned(),
-        image: own.program.image.clone(),
-        command,
-        env: BTreeMap::from([(env::PROBE.to_owned(), order)]),
-        deadline: end.saturating_duration_since(Instant::now()) + SLACK,
-        ..PodRun::default()
-    };
-    let ended = pod::run(cluster, &run).await.map_err(|error| text::told(&error))?;
-    match ended.output.trim_end().lines().last() {
+    let left = end.saturating_duration_since(Instant::now());
+    let output = own.program.probe(context, "telemetry", &order, left).await?;
+    match output.trim_end().lines().last() {
         Some(SENT) => Ok(()),
         last => Err(text::line(last.unwrap_or("the pod said nothing"), SHOWN * 2)),
     }

@@ -19,6 +19,7 @@ mod junit;
 mod metrics;
 mod postgres;
 mod probe;
+mod program;
 mod redis;
 mod request;
 mod resource;
@@ -48,6 +49,7 @@ use crate::tools::s3::Access;
 pub use crate::addons::NAMESPACE;
 pub use crate::checks::judge::{Answer, judge};
 pub use crate::checks::junit::junit;
+pub use crate::checks::program::Program;
 pub use crate::checks::runner::run;
 
 /// Similarity from which an unknown name is taken for a slip of the fingers.
@@ -100,15 +102,6 @@ pub struct TelemetryService {
     pub otlp_url: String,
     /// This very program in the cluster.
     pub program: Program,
-}
-
-/// This very program in the cluster.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Program {
-    /// Its image, which the nodes have.
-    pub image: String,
-    /// How it is called in it.
-    pub command: Vec<String>,
 }
 
 /// One service of the sandbox, as its clients see it.

@@ -3,7 +3,6 @@
 //! Owns what is asked and judged. The same code runs on this machine and in a pod, there in this
 //! very program's own image. Keys are never part of arguments.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use regex::Regex;
@@ -12,17 +11,14 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::checks::context::Context;
 use crate::checks::probe::Seen;
-use crate::checks::{NAMESPACE, text};
-use crate::env;
+use crate::checks::text;
 use crate::error::Error;
 use crate::settings::checks::{Caller, S3};
-use crate::tools::pod::{self, PodRun};
+use crate::tools::pod;
 use crate::tools::s3::{Access, S3 as Client};
 
 /// How long one try may take.
 const LIMIT: Duration = Duration::from_secs(10);
-/// How long the pod may take beyond its check, to start late and to end.
-const SLACK: Duration = Duration::from_secs(10);
 /// How much of an object is read.
 const READ: usize = 1024 * 1024;
 /// How much of it is shown, in characters.
@@ -107,7 +103,6 @@ impl<'a> Look<'a> {
 
     async fn in_pod(&self, end: Instant) -> Result<Report, String> {
         let own = self.context.target.s3.as_ref().ok_or("this sandbox has no S3")?;
-        let cluster = self.context.workshop().await?;
         let left = end.saturating_duration_since(Instant::now());
         let Access { endpoint, region, access_key, secret_key, .. } = self.access.clone();
         let order = Order {
@@ -119,22 +114,10 @@ impl<'a> Look<'a> {
             bucket: self.bucket.clone(),
             seconds: left.as_secs(),
         };
-        let order = serde_json::to_string(&order).map_err(|error| error.to_string())?;
-        let mut command = own.program.command.clone();
-        command.extend(["probe", "s3"].map(str::to_owned));
-        let run = PodRun {
-            prefix: "sandbox-check".to_owned(),
-            namespace: NAMESPACE.to_owned(),
-            image: own.program.image.clone(),
-            command,
-            env: BTreeMap::from([(env::PROBE.to_owned(), order)]),
-            deadline: left + SLACK,
-            ..PodRun::default()
-        };
-        let ended = pod::run(cluster, &run).await.map_err(|error| text::told(&error))?;
-        let last = ended.output.trim_end().lines().last().unwrap_or_default();
+        let output = own.program.probe(self.context, "s3", &order, left).await?;
+        let last = output.trim_end().lines().last().unwrap_or_default();
         serde_json::from_str(last)
-            .map_err(|_| format!("the pod did not say: {}", text::line(&ended.output, SHOWN * 2)))
+            .map_err(|_| format!("the pod did not say: {}", text::line(&output, SHOWN * 2)))
     }
 }
 

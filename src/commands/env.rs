@@ -5,8 +5,8 @@
 
 use serde_json::json;
 
-use super::Outcome;
 use super::ca::exported;
+use super::{Outcome, recorded};
 use crate::addons::connection::Fact;
 use crate::desired::connections;
 use crate::error::{Error, Kind, Result};
@@ -27,11 +27,7 @@ pub(super) struct Options {
 /// # Errors
 /// [`Kind::Cluster`] when the sandbox is not up, [`Kind::Usage`] when there is no such fact.
 pub(super) fn run(world: &World, settings: &Settings, options: &Options) -> Result<Outcome> {
-    let place = world.place(&settings.name.value)?;
-    let name = &settings.name.value;
-    let record = place.record()?.ok_or_else(|| {
-        Error::new(Kind::Cluster, format!("sandbox `{name}` is not up")).hint("sandbox up")
-    })?;
+    let (place, record) = recorded(world, settings)?;
     let facts = connections(world, settings, &place, &record)?;
     let value = |fact: &Fact| {
         if options.cluster { Some(fact.cluster.clone()) } else { fact.host.clone() }

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{CaCommand, Cli, Command, PortFlags};
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
+use crate::state::{Place, Record};
 use crate::world::World;
 
 /// What a command came to.
@@ -87,6 +88,19 @@ pub async fn run(world: &World, cli: &Cli) -> Result<Outcome> {
         Command::Serve(command) => serve::run(world, command, cli.global.quiet).await,
         Command::Probe(command) => probe::run(world, command).await,
     }
+}
+
+/// The state folder and the record of a sandbox that is up.
+///
+/// # Errors
+/// [`Kind::Cluster`] when it is not.
+fn recorded(world: &World, settings: &Settings) -> Result<(Place, Record)> {
+    let name = &settings.name.value;
+    let place = world.place(name)?;
+    let record = place.record()?.ok_or_else(|| {
+        Error::new(Kind::Cluster, format!("sandbox `{name}` is not up")).hint("sandbox up")
+    })?;
+    Ok((place, record))
 }
 
 /// Settings for commands that need no more than a name: with `--name`, a broken file is no reason

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Outcome, page, up};
-use crate::error::{Error, Kind, Result};
+use super::{Outcome, page, recorded, up};
+use crate::error::Result;
 use crate::settings::Settings;
 use crate::tools::process::{self, Cmd};
 use crate::world::World;
@@ -20,12 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Runs the command.
 ///
 /// # Errors
-/// [`Kind::Cluster`] when the sandbox is not up.
+/// [`Kind::Cluster`](crate::error::Kind::Cluster) when the sandbox is not up.
 pub(super) async fn run(world: &World, settings: &Settings, print: bool) -> Result<Outcome> {
-    let name = &settings.name.value;
-    let record = world.place(name)?.record()?.ok_or_else(|| {
-        Error::new(Kind::Cluster, format!("sandbox `{name}` is not up")).hint("sandbox up")
-    })?;
+    let (_, record) = recorded(world, settings)?;
     let mut places: Vec<(&str, String)> = Vec::new();
     places.extend(page::address(&record).map(|url| ("page", url)));
     places.extend(up::urls(&record).into_iter().map(|url| ("app", url)));

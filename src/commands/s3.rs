@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 
 use super::telemetry::without_nulls;
-use super::{Outcome, interruptible};
+use super::{Outcome, interruptible, recorded};
 use crate::addons::NAMESPACE;
-use crate::addons::connection::Fact;
 use crate::cli::{ClockCommand, End, Fault, FaultKind, FaultsCommand, LogFilter, Place, S3Command};
 use crate::desired::connections;
 use crate::error::{Context, Error, Kind, Result};
 use crate::report;
 use crate::settings::Settings;
+use crate::state::{self, Record};
 use crate::tools::kube::Cluster;
 use crate::tools::s3::{Access, S3};
 use crate::world::World;
@@ -99,22 +99,20 @@ async fn carry_out(world: &World, settings: &Settings, command: &S3Command) -> R
     }
 }
 
-/// The facts of the sandbox that is up.
-fn facts(world: &World, settings: &Settings) -> Result<Vec<Fact>> {
+/// The record of a sandbox that is up and has S3.
+fn with_s3(world: &World, settings: &Settings) -> Result<(state::Place, Record)> {
     let name = &settings.name.value;
-    let place = world.place(name)?;
-    let record = place.record()?.ok_or_else(|| {
-        Error::new(Kind::Cluster, format!("sandbox `{name}` is not up")).hint("sandbox up")
-    })?;
+    let (place, record) = recorded(world, settings)?;
     if !record.addons.contains_key("s3") {
         return Err(Error::new(Kind::Cluster, format!("sandbox `{name}` has no S3"))
             .hint("add `addons: {s3: true}` to sandbox.yaml, then `sandbox up`"));
     }
-    connections(world, settings, &place, &record)
+    Ok((place, record))
 }
 
 fn client(world: &World, settings: &Settings) -> Result<S3> {
-    let facts = facts(world, settings)?;
+    let (place, record) = with_s3(world, settings)?;
+    let facts = connections(world, settings, &place, &record)?;
     let find = |key: &str| facts.iter().find(|fact| fact.key == key);
     let text = |key: &str| find(key).map(|fact| fact.cluster.clone()).unwrap_or_default();
     let endpoint = find("s3.endpoint").and_then(|fact| fact.host.clone()).ok_or_else(|| {
@@ -139,14 +137,8 @@ async fn control(
     path: &str,
     body: Option<&Value>,
 ) -> Result<Value> {
-    facts(world, settings)?;
-    let place = world.place(&settings.name.value)?;
-    let record = place.record()?.unwrap_or_else(|| unreachable!("`facts` needs one, too"));
-    let cluster = Cluster::open(&place.kubeconfig()).await?;
-    if record.identity != Some(cluster.identity().await?) {
-        let message = "the cluster that answers is not the one this sandbox made";
-        return Err(Error::new(Kind::Refused, message).hint("sandbox status"));
-    }
+    let (place, record) = with_s3(world, settings)?;
+    let cluster = Cluster::open_known(&place.kubeconfig(), record.identity.as_ref()).await?;
     let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
     let path = format!("sandbox/v1/{path}");
     let service = (NAMESPACE, "s3", "admin");

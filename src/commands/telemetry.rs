@@ -7,7 +7,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::Outcome;
+use super::{Outcome, recorded};
 use crate::cli::{IntakeFaultsCommand, TelemetryCommand, TelemetryFilter};
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
@@ -75,9 +75,7 @@ pub(super) async fn run(
 /// [`Kind::Cluster`] when there is none, or none that this machine reaches.
 pub(super) fn client(world: &World, settings: &Settings) -> Result<Telemetry> {
     let name = &settings.name.value;
-    let record = world.place(name)?.record()?.ok_or_else(|| {
-        Error::new(Kind::Cluster, format!("sandbox `{name}` is not up")).hint("sandbox up")
-    })?;
+    let (_, record) = recorded(world, settings)?;
     if !record.addons.contains_key("telemetry") {
         return Err(Error::new(Kind::Cluster, format!("sandbox `{name}` has no telemetry"))
             .hint("add `addons: {telemetry: true}` to sandbox.yaml, then `sandbox up`"));

@@ -212,6 +212,24 @@ impl Cluster {
         Self::connect(&text).await
     }
 
+    /// The same, but only when the cluster that answers is the known one: before anything in it is
+    /// changed.
+    ///
+    /// # Errors
+    /// As [`Cluster::open`] and [`Cluster::identity`], and [`Kind::Refused`] for another cluster.
+    pub async fn open_known(path: &Path, known: Option<&Identity>) -> Result<Self> {
+        let cluster = Self::open(path).await?;
+        let found = cluster.identity().await?;
+        if known == Some(&found) {
+            return Ok(cluster);
+        }
+        Err(Error::new(
+            Kind::Refused,
+            "the cluster that answers is not the one this sandbox made; nothing was changed",
+        )
+        .hint("sandbox status"))
+    }
+
     /// An API of one kind in one namespace.
     #[must_use]
     pub fn namespaced<K>(&self, namespace: &str) -> Api<K>

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::{Stream, TryStreamExt};
 use reqwest::Method;
 use serde_json::Value;
 
@@ -100,18 +98,6 @@ impl Telemetry {
         let why: String = why.chars().take(SHOWN).collect();
         Err(Error::new(Kind::Cluster, format!("the telemetry refused `{path}` ({status})"))
             .because(Error::new(Kind::Cluster, why)))
-    }
-
-    /// What happens from now on, as the lines of a stream of events.
-    ///
-    /// # Errors
-    /// As [`Telemetry::ask`].
-    pub async fn stream(&self) -> Result<impl Stream<Item = Result<Bytes>> + use<>> {
-        let silent = || "the telemetry's stream of changes ended".to_owned();
-        let answer =
-            self.http.get(self.url("stream")?).send().await.context(Kind::Cluster, silent)?;
-        let pieces = answer.bytes_stream();
-        Ok(pieces.map_err(move |error| Error::new(Kind::Cluster, silent()).because(error)))
     }
 
     fn url(&self, path: &str) -> Result<reqwest::Url> {
