@@ -1,4 +1,4 @@
-//! `/live` and `/ready`, for a server that has no HTTP of its own.
+//! `/live` and `/ready`.
 //!
 //! Owns nothing else: what answers is alive, and what listens is ready.
 
@@ -7,12 +7,16 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+/// The two routes.
+pub fn router() -> Router {
+    let ok = || async { "ok\n" };
+    Router::new().route("/live", get(ok)).route("/ready", get(ok))
+}
+
 /// Answers until `stop`.
 ///
 /// # Errors
 /// When the listener breaks.
 pub async fn serve(listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
-    let ok = || async { "ok\n" };
-    let router = Router::new().route("/live", get(ok)).route("/ready", get(ok));
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+    axum::serve(listener, router()).with_graceful_shutdown(stop.cancelled_owned()).await
 }

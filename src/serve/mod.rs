@@ -9,6 +9,7 @@ pub mod health;
 pub mod relay;
 pub mod s3;
 pub mod telemetry;
+pub mod unix;
 
 use std::sync::Arc;
 

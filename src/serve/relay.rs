@@ -5,7 +5,7 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::Sink;
+use super::{Sink, unix};
 
 /// How long connecting to the server may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -90,7 +90,8 @@ pub async fn relay(
                 });
             }
             From::UnixStream(path) => {
-                let listener = listen_unix(path, UnixListener::bind)?;
+                let listener = unix::listen(path, UnixListener::bind);
+                let listener = listener.map_err(|error| unheard(&path.display(), error))?;
                 tasks.spawn(async move {
                     loop {
                         match listener.accept().await {
@@ -107,7 +108,8 @@ pub async fn relay(
                 tasks.spawn(async move { datagrams(&to, &sink, Datagrams::Udp(socket)).await });
             }
             From::UnixDatagram(path) => {
-                let socket = listen_unix(path, UnixDatagram::bind)?;
+                let socket = unix::listen(path, UnixDatagram::bind);
+                let socket = socket.map_err(|error| unheard(&path.display(), error))?;
                 tasks.spawn(async move { datagrams(&to, &sink, Datagrams::Unix(socket)).await });
             }
         }
@@ -125,20 +127,6 @@ pub async fn relay(
 
 fn unheard(place: &impl ToString, source: std::io::Error) -> Error {
     Error::Listen { place: place.to_string(), source }
-}
-
-/// Takes the place of a socket that a process before this one left, for every user of the node.
-fn listen_unix<T>(path: &Path, bind: fn(PathBuf) -> std::io::Result<T>) -> Result<T, Error> {
-    use std::os::unix::fs::PermissionsExt;
-    let failed = |error| unheard(&path.display(), error);
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-        _ => {}
-    }
-    let socket = bind(path.to_owned()).map_err(failed)?;
-    let all = std::fs::Permissions::from_mode(0o666);
-    std::fs::set_permissions(path, all).map_err(failed)?;
-    Ok(socket)
 }
 
 /// Carries both directions of one connection until one side ends it.

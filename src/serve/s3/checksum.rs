@@ -9,6 +9,22 @@ use crc_fast::{CrcAlgorithm, Digest as Crc};
 use sha1::Sha1;
 use sha2::Sha256;
 
+/// Puts a value into the field of its kind, in any of the answers that have one for each.
+macro_rules! set_checksum {
+    ($to:expr, $kind:expr, $value:expr) => {{
+        use $crate::serve::s3::checksum::Kind;
+        let value = Some($value);
+        match $kind {
+            Kind::Crc32 => $to.checksum_crc32 = value,
+            Kind::Crc32c => $to.checksum_crc32c = value,
+            Kind::Crc64Nvme => $to.checksum_crc64nvme = value,
+            Kind::Sha1 => $to.checksum_sha1 = value,
+            Kind::Sha256 => $to.checksum_sha256 = value,
+        }
+    }};
+}
+pub(crate) use set_checksum;
+
 /// A kind of checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Kind {

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use super::faults::Faults;
 use super::store::Store;
 
-/// Takes a log line of the server itself.
-pub type LogSink = Arc<dyn Fn(&str) + Send + Sync>;
+pub use crate::serve::Sink as LogSink;
 
 /// Shared by all handlers.
 #[derive(Clone)]

@@ -3,7 +3,6 @@
 //! Owns listeners and their life. What is served is elsewhere.
 
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,6 +19,7 @@ use super::intake::Intake;
 use super::options::{Addresses, Error, Options};
 use super::store::{Store, now_ns};
 use super::{datadog, lines, otlp, page, tail};
+use crate::serve::unix;
 
 /// How long open requests may take when the server stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -263,22 +263,14 @@ fn refused(address: SocketAddr, purpose: &'static str, source: std::io::Error) -
 fn sockets(folder: &Path) -> Result<(PathBuf, UnixListener, UnixDatagram), Error> {
     std::fs::create_dir_all(folder)
         .map_err(|source| Error::Folder { path: folder.to_owned(), source })?;
-    let bind = |name: &str| {
-        let path = folder.join(name);
-        // What is left of a server that was killed; one that lives keeps its open socket.
-        let _ = std::fs::remove_file(&path);
-        path
-    };
-    let open = |path: &Path| std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777));
     let fail = |path: &Path, purpose| {
         let address = path.display().to_string();
         move |source| Error::Listen { address, purpose, source }
     };
-    let apm = bind(APM_SOCKET);
-    let listener = UnixListener::bind(&apm).and_then(|listener| open(&apm).map(|()| listener));
+    let (apm, dsd) = (folder.join(APM_SOCKET), folder.join(DSD_SOCKET));
+    let listener = unix::listen(&apm, UnixListener::bind);
     let listener = listener.map_err(fail(&apm, "Datadog's HTTP intake"))?;
-    let dsd = bind(DSD_SOCKET);
-    let datagrams = UnixDatagram::bind(&dsd).and_then(|socket| open(&dsd).map(|()| socket));
+    let datagrams = unix::listen(&dsd, UnixDatagram::bind);
     let datagrams = datagrams.map_err(fail(&dsd, "dogstatsd"))?;
     Ok((folder.to_owned(), listener, datagrams))
 }

@@ -4,13 +4,12 @@
 //! Source: "Access control list (ACL) overview" in the user guide.
 
 use s3s::dto::{self, Grant, Grantee};
-use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Response};
 
+use super::Answer;
 use super::{config, owner, store_error, versions};
 use crate::serve::s3::error::{fail, invalid_argument, not_implemented};
 use crate::serve::s3::state::{Context, State};
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 const EVERYONE: &str = "http://acs.amazonaws.com/groups/global/AllUsers";
 const SIGNED: &str = "http://acs.amazonaws.com/groups/global/AuthenticatedUsers";

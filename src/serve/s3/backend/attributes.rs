@@ -1,15 +1,14 @@
 //! `GetObjectAttributes`.
 
 use s3s::dto::{self, GetObjectAttributesParts, ObjectPart};
-use s3s::{S3ErrorCode, S3Response, S3Result};
+use s3s::{S3ErrorCode, S3Response};
 
+use super::Answer;
 use super::{etag, kind, list, meta, timestamp, versions};
-use crate::serve::s3::checksum::Kind;
+use crate::serve::s3::checksum::set_checksum;
 use crate::serve::s3::error::{fail, invalid_argument};
 use crate::serve::s3::state::{Context, State};
 use crate::serve::s3::store::{Checksum, Object, PartInfo};
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 const KNOWN: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
 
@@ -64,14 +63,7 @@ fn checksum(checksum: &Checksum) -> dto::Checksum {
         checksum_type: Some(list::type_name(checksum.kind)),
         ..dto::Checksum::default()
     };
-    let value = Some(checksum.value.clone());
-    match kind(checksum.algorithm) {
-        Kind::Crc32 => out.checksum_crc32 = value,
-        Kind::Crc32c => out.checksum_crc32c = value,
-        Kind::Crc64Nvme => out.checksum_crc64nvme = value,
-        Kind::Sha1 => out.checksum_sha1 = value,
-        Kind::Sha256 => out.checksum_sha256 = value,
-    }
+    set_checksum!(out, kind(checksum.algorithm), checksum.value.clone());
     out
 }
 
@@ -108,14 +100,7 @@ fn part(info: &PartInfo) -> ObjectPart {
         ..ObjectPart::default()
     };
     if let Some(checksum) = &info.checksum {
-        let value = Some(checksum.value.clone());
-        match kind(checksum.algorithm) {
-            Kind::Crc32 => part.checksum_crc32 = value,
-            Kind::Crc32c => part.checksum_crc32c = value,
-            Kind::Crc64Nvme => part.checksum_crc64nvme = value,
-            Kind::Sha1 => part.checksum_sha1 = value,
-            Kind::Sha256 => part.checksum_sha256 = value,
-        }
+        set_checksum!(part, kind(checksum.algorithm), checksum.value.clone());
     }
     part
 }

@@ -2,6 +2,7 @@
 
 use s3s::{S3ErrorCode, S3Response, S3Result, dto};
 
+use super::Answer;
 use super::{acl, config, owner, store_error, timestamp};
 use crate::serve::s3::error::{fail, invalid_argument, with};
 use crate::serve::s3::state::{Context, State};
@@ -50,8 +51,6 @@ const REGIONS: &[&str] = &[
 ];
 /// The most buckets of one page.
 const MAX_BUCKETS: i32 = 10_000;
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 pub(super) async fn create(
     state: &State,

@@ -7,8 +7,9 @@ use s3s::dto::{
     PublicAccessBlockConfiguration, ServerSideEncryptionConfiguration, Tagging,
 };
 use s3s::xml::{Deserialize, Deserializer, Serialize, Serializer};
-use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Response};
 
+use super::Answer;
 use super::{store_error, tags};
 use crate::serve::s3::error::{custom, fail, invalid_argument};
 use crate::serve::s3::policy::{MAX_POLICY, Policy};
@@ -121,8 +122,6 @@ macro_rules! missing {
         custom($code, http::StatusCode::NOT_FOUND, crate::serve::s3::error::default_message($code))
     };
 }
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 pub(super) async fn get_bucket_cors(
     state: &State,

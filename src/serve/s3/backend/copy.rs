@@ -7,18 +7,17 @@ use futures::StreamExt as _;
 use http::HeaderName;
 use md5::{Digest as _, Md5};
 use s3s::dto::{self, CopySource};
-use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Response};
 
+use super::Answer;
 use super::conditions::{self, Conditions};
 use super::{algorithm, etag, kind, meta, store_error, timestamp, versions, write};
-use crate::serve::s3::checksum::{Hasher, Kind};
+use crate::serve::s3::checksum::{Hasher, Kind, set_checksum};
 use crate::serve::s3::error::{fail, invalid_argument, not_implemented};
 use crate::serve::s3::state::{Context, State};
 use crate::serve::s3::store::{
     BodyReader, Checksum, ChecksumKind, ETag, NewObject, Object, ObjectMeta,
 };
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 /// The largest source of a copy in one request: 5 GiB.
 const MAX_SOURCE: u64 = 5 << 30;
@@ -135,14 +134,7 @@ pub(super) async fn copy_object(
     };
     if let Some(checksum) = &new.checksum {
         result.checksum_type = Some("FULL_OBJECT".to_owned().into());
-        let value = Some(checksum.value.clone());
-        match kind(checksum.algorithm) {
-            Kind::Crc32 => result.checksum_crc32 = value,
-            Kind::Crc32c => result.checksum_crc32c = value,
-            Kind::Crc64Nvme => result.checksum_crc64nvme = value,
-            Kind::Sha1 => result.checksum_sha1 = value,
-            Kind::Sha256 => result.checksum_sha256 = value,
-        }
+        set_checksum!(result, kind(checksum.algorithm), checksum.value.clone());
     }
     let mut response = S3Response::new(dto::CopyObjectOutput {
         copy_object_result: Some(result),

@@ -1,8 +1,9 @@
 //! Deleting objects and versions.
 
 use s3s::dto::{self, DeletedObject};
-use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Response};
 
+use super::Answer;
 use super::{conditions, store_error, versions};
 use crate::serve::s3::error::{Shown, not_implemented};
 use crate::serve::s3::state::{Context, State};
@@ -10,8 +11,6 @@ use crate::serve::s3::store::{Condition, DeleteOptions, Deleted, ETagMatch, Stor
 
 /// The most keys of one request.
 const MAX_KEYS: usize = 1000;
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 pub(super) async fn delete_object(
     state: &State,

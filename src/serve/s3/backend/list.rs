@@ -6,8 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{self, CommonPrefix};
-use s3s::{S3Error, S3Response, S3Result};
+use s3s::{S3Error, S3Response};
 
+use super::Answer;
 use super::{etag, kind, owner, store_error, timestamp};
 use crate::serve::s3::error::invalid_argument;
 use crate::serve::s3::state::{Context, State};
@@ -20,8 +21,6 @@ const MAX_KEYS: i32 = 1000;
 /// What `encoding-type=url` leaves as it is.
 const KEPT: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/').remove(b'*');
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 /// A continuation token: says nothing to a client.
 pub(super) fn token(after: &str) -> String {

@@ -5,17 +5,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 use s3s::dto::{self, ObjectLockConfiguration};
-use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Response};
 
+use super::Answer;
 use super::{at, config, store_error, timestamp, versions};
 use crate::serve::s3::error::{fail, invalid_argument};
 use crate::serve::s3::state::{Context, State};
 use crate::serve::s3::store::{
-    BucketInfo, ObjectMeta, ObjectUpdate, Retention, RetentionMode, StoreError,
+    BucketInfo, Object, ObjectMeta, ObjectUpdate, Retention, RetentionMode, StoreError, VersionId,
 };
 use crate::serve::s3::time;
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 pub(super) fn mode(mode: RetentionMode) -> &'static str {
     match mode {
@@ -186,17 +185,29 @@ fn locked_bucket(state: &State, bucket: &str) -> Result<(), S3Error> {
     if bucket.object_lock { Ok(()) } else { Err(no_lock()) }
 }
 
+/// The version that is asked for, in a bucket with object lock.
+fn lockable(state: &State, context: &Context, bucket: &str, key: &str) -> Result<Object, S3Error> {
+    locked_bucket(state, bucket)?;
+    let version = versions::asked(context)?;
+    let object = state.store.head(bucket, key, version);
+    object.map_err(|error| versions::error(error, version.is_some()))
+}
+
+async fn change(
+    state: &State,
+    (bucket, key, version): (&str, &str, Option<VersionId>),
+    update: ObjectUpdate,
+) -> Result<(), S3Error> {
+    let changed = state.store.update_object(bucket, key, version, update).await;
+    changed.map(|_| ()).map_err(|error| versions::error(error, version.is_some()))
+}
+
 pub(super) async fn get_retention(
     state: &State,
     context: &Context,
     input: dto::GetObjectRetentionInput,
 ) -> Answer<dto::GetObjectRetentionOutput> {
-    locked_bucket(state, &input.bucket)?;
-    let version = versions::asked(context)?;
-    let object = state
-        .store
-        .head(&input.bucket, &input.key, version)
-        .map_err(|error| versions::error(error, version.is_some()))?;
+    let object = lockable(state, context, &input.bucket, &input.key)?;
     let retention = object.meta.retention.ok_or(S3ErrorCode::NoSuchObjectLockConfiguration)?;
     Ok(S3Response::new(dto::GetObjectRetentionOutput {
         retention: Some(dto::ObjectLockRetention {
@@ -230,11 +241,7 @@ pub(super) async fn put_retention(
     };
     let bypass_governance = input.bypass_governance_retention.unwrap_or(false);
     let update = ObjectUpdate::Retention { value, bypass_governance };
-    state
-        .store
-        .update_object(&input.bucket, &input.key, version, update)
-        .await
-        .map_err(|error| versions::error(error, version.is_some()))?;
+    change(state, (&input.bucket, &input.key, version), update).await?;
     Ok(S3Response::new(dto::PutObjectRetentionOutput::default()))
 }
 
@@ -243,12 +250,7 @@ pub(super) async fn get_legal_hold(
     context: &Context,
     input: dto::GetObjectLegalHoldInput,
 ) -> Answer<dto::GetObjectLegalHoldOutput> {
-    locked_bucket(state, &input.bucket)?;
-    let version = versions::asked(context)?;
-    let object = state
-        .store
-        .head(&input.bucket, &input.key, version)
-        .map_err(|error| versions::error(error, version.is_some()))?;
+    let object = lockable(state, context, &input.bucket, &input.key)?;
     let hold = object.meta.legal_hold.ok_or(S3ErrorCode::NoSuchObjectLockConfiguration)?;
     let status = if hold { "ON" } else { "OFF" };
     Ok(S3Response::new(dto::GetObjectLegalHoldOutput {
@@ -269,10 +271,6 @@ pub(super) async fn put_legal_hold(
         Some("OFF") => false,
         _ => return Err(S3ErrorCode::MalformedXML.into()),
     };
-    state
-        .store
-        .update_object(&input.bucket, &input.key, version, ObjectUpdate::LegalHold(hold))
-        .await
-        .map_err(|error| versions::error(error, version.is_some()))?;
+    change(state, (&input.bucket, &input.key, version), ObjectUpdate::LegalHold(hold)).await?;
     Ok(S3Response::new(dto::PutObjectLegalHoldOutput::default()))
 }

@@ -32,6 +32,9 @@ use super::error::{fail, with};
 use super::state::{Context, State};
 use super::store::{ChecksumAlgorithm, ETag, StoreError};
 
+/// What an operation comes to.
+type Answer<T> = S3Result<S3Response<T>>;
+
 /// The operations.
 #[derive(Clone)]
 pub(crate) struct Backend(pub(crate) Arc<State>);
@@ -43,7 +46,7 @@ macro_rules! operations {
                 fn $operation<'a, 'b>(
                     &'a self,
                     request: S3Request<dto::$input>,
-                ) -> Pin<Box<dyn Future<Output = S3Result<S3Response<dto::$output>>> + Send + 'b>>
+                ) -> Pin<Box<dyn Future<Output = Answer<dto::$output>> + Send + 'b>>
                 where
                     'a: 'b,
                     Self: 'b,

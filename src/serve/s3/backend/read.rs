@@ -11,15 +11,14 @@ use futures::Stream;
 use http::StatusCode;
 use s3s::dto::{self, StreamingBlob};
 use s3s::stream::{ByteStream, RemainingLength};
-use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Response};
 
+use super::Answer;
 use super::conditions::Conditions;
 use super::{meta, store_error, versions};
 use crate::serve::s3::error::{custom, fail, invalid_argument, with};
 use crate::serve::s3::state::{Context, State};
 use crate::serve::s3::store::{BodyStream, Object};
-
-type Answer<T> = S3Result<S3Response<T>>;
 type StdError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The bytes of an answer.

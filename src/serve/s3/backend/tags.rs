@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 
 use s3s::dto::{self, Tag, TagSet};
-use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Response};
 
+use super::Answer;
 use super::{store_error, versions};
 use crate::serve::s3::error::{custom, fail, invalid_argument, with};
 use crate::serve::s3::request::target::read_query;
@@ -16,8 +17,6 @@ use crate::serve::s3::store::ObjectUpdate;
 
 /// The most tags of an object.
 const MAX_OBJECT_TAGS: usize = 10;
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 fn check(key: &str, value: &str) -> Result<(), S3Error> {
     let invalid = |message: &str| {

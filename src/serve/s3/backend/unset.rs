@@ -3,10 +3,9 @@
 
 use s3s::{S3ErrorCode, S3Response, S3Result, dto};
 
+use super::Answer;
 use super::store_error;
 use crate::serve::s3::state::{Context, State};
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 fn there(state: &State, bucket: &str) -> S3Result<()> {
     state.store.bucket(bucket).map_err(store_error)?;

@@ -2,8 +2,9 @@
 
 use futures::StreamExt as _;
 use s3s::dto::{self, StreamingBlob};
-use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Response};
 
+use super::Answer;
 use super::{algorithm, conditions, etag, meta, store_error};
 use crate::serve::s3::checksum::Kind;
 use crate::serve::s3::state::{Context, State};
@@ -11,8 +12,6 @@ use crate::serve::s3::store::{
     Body, Checksum, ChecksumKind, ETag, NewObject, Object, ObjectMeta, VersionSummary, Written,
 };
 use crate::serve::s3::{error, lifecycle};
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 /// A body that is in the store, and what it is.
 pub(super) struct Stored {

@@ -91,6 +91,21 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Calls `sink` with each message of a repeated field of a payload.
+pub(crate) fn messages<'a>(
+    bytes: &'a [u8],
+    field: u64,
+    mut sink: impl FnMut(&'a [u8]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut payload = Fields::new(bytes);
+    while let Some((number, wire)) = payload.next()? {
+        if number == field {
+            sink(wire.bytes())?;
+        }
+    }
+    Ok(())
+}
+
 /// Calls `sink` with the varints of a repeated field, packed or not.
 pub(crate) fn varints(wire: Wire<'_>, mut sink: impl FnMut(u64)) -> Result<(), Error> {
     match wire {

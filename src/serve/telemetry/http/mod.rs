@@ -23,7 +23,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post};
 use axum::{Json, Router};
-use http::{StatusCode, Uri};
+use http::Uri;
 use serde_json::json;
 
 use super::intake::Intake;
@@ -130,7 +130,4 @@ async fn logs(State(server): Shared, uri: Uri) -> Answer {
 }
 
 /// Health, for kubelets: no question of who asks.
-pub(super) fn health() -> Router {
-    let fine = || async { (StatusCode::OK, "ok\n") };
-    Router::new().route("/live", get(fine)).route("/ready", get(fine))
-}
+pub(super) use crate::serve::health::router as health;

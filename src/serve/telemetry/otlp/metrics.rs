@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, ExponentialHistogramDataPoint, HistogramDataPoint, Metric,
     NumberDataPoint, SummaryDataPoint, metric::Data, number_data_point::Value as Number,
@@ -106,13 +107,8 @@ impl<'a> Reading<'a> {
             Some(Number::AsInt(number)) => Measure::Int(number),
             None => return self.rejected.add("a data point must have a value"),
         };
-        self.points.push(Point {
-            value,
-            time_ns: sent.time_unix_nano,
-            start_ns: sent.start_time_unix_nano,
-            tags: attributes(&sent.attributes),
-            ..like.clone()
-        });
+        let times = (sent.start_time_unix_nano, sent.time_unix_nano);
+        self.push(like, value, times, &sent.attributes);
     }
 
     fn histogram(&mut self, like: &Point<'a>, sent: &'a HistogramDataPoint) {
@@ -131,13 +127,8 @@ impl<'a> Reading<'a> {
             bounds: bounds.clone(),
             counts: counts.clone(),
         };
-        self.points.push(Point {
-            value,
-            time_ns: sent.time_unix_nano,
-            start_ns: sent.start_time_unix_nano,
-            tags: attributes(&sent.attributes),
-            ..like.clone()
-        });
+        let times = (sent.start_time_unix_nano, sent.time_unix_nano);
+        self.push(like, value, times, &sent.attributes);
     }
 
     fn exponential(&mut self, like: &Point<'a>, sent: &'a ExponentialHistogramDataPoint) {
@@ -161,13 +152,8 @@ impl<'a> Reading<'a> {
             positive: buckets(&sent.positive),
             negative: buckets(&sent.negative),
         };
-        self.points.push(Point {
-            value,
-            time_ns: sent.time_unix_nano,
-            start_ns: sent.start_time_unix_nano,
-            tags: attributes(&sent.attributes),
-            ..like.clone()
-        });
+        let times = (sent.start_time_unix_nano, sent.time_unix_nano);
+        self.push(like, value, times, &sent.attributes);
     }
 
     fn summary(&mut self, like: &Point<'a>, sent: &'a SummaryDataPoint) {
@@ -175,13 +161,21 @@ impl<'a> Reading<'a> {
             return;
         }
         let values = sent.quantile_values.iter().map(|one| (one.quantile, one.value)).collect();
-        self.points.push(Point {
-            value: Measure::Quantiles { count: sent.count, sum: sent.sum, values },
-            time_ns: sent.time_unix_nano,
-            start_ns: sent.start_time_unix_nano,
-            tags: attributes(&sent.attributes),
-            ..like.clone()
-        });
+        let value = Measure::Quantiles { count: sent.count, sum: sent.sum, values };
+        let times = (sent.start_time_unix_nano, sent.time_unix_nano);
+        self.push(like, value, times, &sent.attributes);
+    }
+
+    /// Keeps one value of the metric that `like` describes; times are its start and its own.
+    fn push(
+        &mut self,
+        like: &Point<'a>,
+        value: Measure<'a>,
+        (start_ns, time_ns): (u64, u64),
+        sent: &'a [KeyValue],
+    ) {
+        let tags = attributes(sent);
+        self.points.push(Point { value, time_ns, start_ns, tags, ..like.clone() });
     }
 }
 

@@ -2,11 +2,12 @@
 //! the whole.
 
 use s3s::dto::{self, CompletedPart};
-use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Response};
 
 use super::{part_kind, upload};
+use crate::serve::s3::backend::Answer;
 use crate::serve::s3::backend::{conditions, etag, kind, list, meta, store_error, write};
-use crate::serve::s3::checksum::{self, Kind};
+use crate::serve::s3::checksum::{self, Kind, set_checksum};
 use crate::serve::s3::error::{fail, with};
 use crate::serve::s3::lifecycle;
 use crate::serve::s3::state::{Context, State};
@@ -14,8 +15,6 @@ use crate::serve::s3::store::{Checksum, ChecksumKind, Completion, ETag, PartInfo
 
 /// The least size of every part but the last: 5 MiB.
 const MIN_PART: u64 = 5 * 1024 * 1024;
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 pub(in crate::serve::s3::backend) async fn complete(
     state: &State,
@@ -68,14 +67,7 @@ pub(in crate::serve::s3::backend) async fn complete(
     output.key = Some(input.key);
     if let Some(whole) = whole {
         output.checksum_type = Some(list::type_name(whole.kind));
-        let value = Some(whole.value);
-        match kind(whole.algorithm) {
-            Kind::Crc32 => output.checksum_crc32 = value,
-            Kind::Crc32c => output.checksum_crc32c = value,
-            Kind::Crc64Nvme => output.checksum_crc64nvme = value,
-            Kind::Sha1 => output.checksum_sha1 = value,
-            Kind::Sha256 => output.checksum_sha256 = value,
-        }
+        set_checksum!(output, kind(whole.algorithm), whole.value);
     }
     let mut response = S3Response::new(output);
     response.headers = meta::encryption_headers(&upload.meta);

@@ -3,16 +3,15 @@
 use std::ops::Range;
 
 use s3s::dto::{self, CopyPartResult};
-use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Response};
 
 use super::{number, part_kind, upload};
+use crate::serve::s3::backend::Answer;
 use crate::serve::s3::backend::{copy, etag, kind, meta, store_error, timestamp};
-use crate::serve::s3::checksum::Kind;
+use crate::serve::s3::checksum::set_checksum;
 use crate::serve::s3::error::{fail, invalid_argument};
 use crate::serve::s3::state::{Context, State};
 use crate::serve::s3::store::NewPart;
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 /// Reads `x-amz-copy-source-range`: `bytes=first-last`, both given.
 fn range(header: Option<&str>, size: u64) -> Result<Range<u64>, S3Error> {
@@ -68,14 +67,7 @@ pub(in crate::serve::s3::backend) async fn upload_part_copy(
         last_modified: Some(timestamp(part.last_modified)),
         ..CopyPartResult::default()
     };
-    let value = Some(checksum.value);
-    match kind(checksum.algorithm) {
-        Kind::Crc32 => result.checksum_crc32 = value,
-        Kind::Crc32c => result.checksum_crc32c = value,
-        Kind::Crc64Nvme => result.checksum_crc64nvme = value,
-        Kind::Sha1 => result.checksum_sha1 = value,
-        Kind::Sha256 => result.checksum_sha256 = value,
-    }
+    set_checksum!(result, kind(checksum.algorithm), checksum.value);
     let mut response = S3Response::new(dto::UploadPartCopyOutput {
         copy_part_result: Some(result),
         ..dto::UploadPartCopyOutput::default()

@@ -1,17 +1,16 @@
 //! Listings of open uploads and of their parts.
 
+use s3s::S3Response;
 use s3s::dto::{self, MultipartUpload, Part};
-use s3s::{S3Response, S3Result};
 
 use super::upload;
+use crate::serve::s3::backend::Answer;
 use crate::serve::s3::backend::list::{Encoding, algorithm_name, limit, type_name};
 use crate::serve::s3::backend::{etag, kind, owner, store_error, timestamp};
-use crate::serve::s3::checksum::Kind;
+use crate::serve::s3::checksum::set_checksum;
 use crate::serve::s3::error::invalid_argument;
 use crate::serve::s3::state::{Context, State};
 use crate::serve::s3::store::{PartInfo, UploadEntry, UploadQuery, UploadSummary};
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 fn initiator() -> dto::Initiator {
     let owner = owner();
@@ -139,14 +138,7 @@ fn part(info: &PartInfo) -> Part {
         ..Part::default()
     };
     if let Some(checksum) = &info.checksum {
-        let value = Some(checksum.value.clone());
-        match kind(checksum.algorithm) {
-            Kind::Crc32 => part.checksum_crc32 = value,
-            Kind::Crc32c => part.checksum_crc32c = value,
-            Kind::Crc64Nvme => part.checksum_crc64nvme = value,
-            Kind::Sha1 => part.checksum_sha1 = value,
-            Kind::Sha256 => part.checksum_sha256 = value,
-        }
+        set_checksum!(part, kind(checksum.algorithm), checksum.value.clone());
     }
     part
 }

@@ -9,8 +9,9 @@ pub(super) mod copy;
 pub(super) mod list;
 
 use s3s::dto;
-use s3s::{S3Error, S3ErrorCode, S3Response, S3Result};
+use s3s::{S3Error, S3ErrorCode, S3Response};
 
+use super::Answer;
 use super::write::receive;
 use super::{algorithm, etag, kind, meta, store_error};
 use crate::serve::s3::checksum::Kind;
@@ -19,8 +20,6 @@ use crate::serve::s3::state::{Context, State};
 use crate::serve::s3::store::{
     ChecksumAlgorithm, ChecksumKind, NewPart, NewUpload, Upload, UploadId,
 };
-
-type Answer<T> = S3Result<S3Response<T>>;
 
 /// The error about a part number that is none.
 pub(super) fn bad_number(text: &str) -> S3Error {

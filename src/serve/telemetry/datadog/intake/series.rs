@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::super::each::each;
 use super::super::msgpack::Error;
-use super::super::protobuf::Fields;
+use super::super::protobuf::{Fields, messages};
 use super::super::tags;
 use super::{Points, json, nanoseconds, whole};
 use crate::serve::telemetry::model::{Attribute, Measure, MetricKind, Origin, Point, Text, Value};
@@ -46,15 +46,7 @@ pub(crate) fn protobuf_series(
 ) -> Result<u64, Error> {
     whole(
         |items| sink(items),
-        |take| {
-            let mut payload = Fields::new(bytes);
-            while let Some((number, wire)) = payload.next()? {
-                if number == 1 {
-                    protobuf_one(wire.bytes(), origin, take)?;
-                }
-            }
-            Ok(())
-        },
+        |take| messages(bytes, 1, |message| protobuf_one(message, origin, take)),
     )
 }
 

@@ -4,7 +4,7 @@
 //! Shape: `proto/metrics/agent_payload.proto` of DataDog/agent-payload.
 
 use super::super::msgpack::Error;
-use super::super::protobuf::Fields;
+use super::super::protobuf::{Fields, messages};
 use super::super::sketch::AgentSketch;
 use super::series::Series;
 use super::{Points, whole};
@@ -20,18 +20,7 @@ pub(crate) fn decode(
     origin: &Origin<'_>,
     sink: &mut Points<'_>,
 ) -> Result<u64, Error> {
-    whole(
-        |items| sink(items),
-        |take| {
-            let mut payload = Fields::new(bytes);
-            while let Some((number, wire)) = payload.next()? {
-                if number == 1 {
-                    one(wire.bytes(), origin, take)?;
-                }
-            }
-            Ok(())
-        },
-    )
+    whole(|items| sink(items), |take| messages(bytes, 1, |message| one(message, origin, take)))
 }
 
 fn one<'a>(
