@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::checks::context::Context;
-use crate::checks::text;
+use crate::checks::{program, text};
 use crate::tools::plain;
 
 /// The service that it is of.
@@ -74,7 +74,7 @@ pub(super) async fn from_pod(
     let own = context.target.telemetry.as_ref().ok_or("this sandbox has no telemetry")?;
     let order = Order { endpoint: own.otlp_url.clone(), trace: trace.to_owned() };
     let left = end.saturating_duration_since(Instant::now());
-    let output = own.program.probe(context, "telemetry", &order, left).await?;
+    let output = program::probe(&own.program, context, "telemetry", &order, left).await?;
     match output.trim_end().lines().last() {
         Some(SENT) => Ok(()),
         last => Err(text::line(last.unwrap_or("the pod said nothing"), SHOWN * 2)),

@@ -43,13 +43,13 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Kind, Result};
 use crate::settings::checks::Check;
+use crate::state::ProgramStamp;
 use crate::tools::s3::Access;
 
 /// Namespace of what a check makes for itself, too.
 pub use crate::addons::NAMESPACE;
 pub use crate::checks::judge::{Answer, judge};
 pub use crate::checks::junit::junit;
-pub use crate::checks::program::Program;
 pub use crate::checks::runner::run;
 
 /// Similarity from which an unknown name is taken for a slip of the fingers.
@@ -88,7 +88,7 @@ pub struct S3Service {
     /// Its first bucket.
     pub bucket: Option<String>,
     /// This very program in the cluster.
-    pub program: Program,
+    pub program: ProgramStamp,
 }
 
 /// The sandbox's own telemetry, as this machine sees it.
@@ -101,7 +101,7 @@ pub struct TelemetryService {
     /// Where pods send OTLP over HTTP.
     pub otlp_url: String,
     /// This very program in the cluster.
-    pub program: Program,
+    pub program: ProgramStamp,
 }
 
 /// One service of the sandbox, as its clients see it.

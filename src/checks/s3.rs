@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::checks::context::Context;
 use crate::checks::probe::Seen;
-use crate::checks::text;
+use crate::checks::{program, text};
 use crate::error::Error;
 use crate::settings::checks::{Caller, S3};
 use crate::tools::pod;
@@ -114,7 +114,7 @@ impl<'a> Look<'a> {
             bucket: self.bucket.clone(),
             seconds: left.as_secs(),
         };
-        let output = own.program.probe(self.context, "s3", &order, left).await?;
+        let output = program::probe(&own.program, self.context, "s3", &order, left).await?;
         let last = output.trim_end().lines().last().unwrap_or_default();
         serde_json::from_str(last)
             .map_err(|_| format!("the pod did not say: {}", text::line(&output, SHOWN * 2)))

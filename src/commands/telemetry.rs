@@ -44,7 +44,10 @@ pub(super) async fn run(
             Ok(outcome(waterfall(&answer), answer))
         }
         TelemetryCommand::Traces { id: None, filter, follow } => {
-            let ask = parameters(filter);
+            let mut ask = parameters(filter);
+            if filter.error {
+                ask.push(("error", "true".to_owned()));
+            }
             shown(world, &client, "traces", ask, *follow, trace).await
         }
         TelemetryCommand::Logs { text, level, filter, follow } => {
@@ -55,7 +58,6 @@ pub(super) async fn run(
         }
         TelemetryCommand::Metrics { name, filter } => {
             let mut ask = parameters(filter);
-            ask.retain(|(key, _)| *key != "error");
             ask.extend(name.clone().map(|name| ("name", name)));
             let answer = client.ask("metrics", &ask).await?;
             let text = if name.is_some() { metric(&answer) } else { metrics(&answer) };
@@ -96,9 +98,6 @@ fn parameters(filter: &TelemetryFilter) -> Vec<(&'static str, String)> {
     ask.extend(filter.service.clone().map(|service| ("service", service)));
     ask.extend(filter.env.clone().map(|env| ("env", env)));
     ask.extend(filter.conditions.iter().map(|condition| ("where", condition.clone())));
-    if filter.error {
-        ask.push(("error", "true".to_owned()));
-    }
     ask
 }
 
@@ -111,9 +110,6 @@ async fn shown(
     follow: bool,
     line: fn(&Value) -> String,
 ) -> Result<Outcome> {
-    if kind == "logs" {
-        ask.retain(|(key, _)| *key != "error");
-    }
     let answer = client.ask(kind, &ask).await?;
     let items = answer[kind].as_array().cloned().unwrap_or_default();
     let lines: Vec<String> = items.iter().rev().map(line).collect();

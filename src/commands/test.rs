@@ -21,7 +21,6 @@ use crate::report::event::Event;
 use crate::settings::Settings;
 use crate::settings::checks::Check;
 use crate::state::{Place, Record};
-use crate::tools::program::Program;
 use crate::tools::s3::Access;
 use crate::world::World;
 
@@ -147,14 +146,7 @@ fn target(world: &World, settings: &Settings, place: &Place, record: &Record) ->
         Some(ingress.image.clone().unwrap_or_else(|| known.clone()))
     });
     let text = |key: &str| fact(key.to_owned()).map(|fact| fact.cluster.clone());
-    // The image that was brought to the nodes, which need not be the program that runs now.
-    let program = match &record.program {
-        None => checks::Program::default(),
-        Some(image) => {
-            let command = Program::running(&world.cache()?)?.entrypoint();
-            checks::Program { image: image.clone(), command }
-        }
-    };
+    let program = record.program.clone().unwrap_or_default();
     let s3 = match text("s3.endpoint") {
         None => None,
         Some(endpoint) => {

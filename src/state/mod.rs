@@ -76,9 +76,9 @@ pub struct Record {
     /// Ports of 127.0.0.1 that lead to addons, by addon.
     #[serde(default)]
     pub service_ports: BTreeMap<String, u16>,
-    /// The image of this very program that the nodes have.
+    /// The build of this very program that the nodes have, which need not be the one that runs now.
     #[serde(default)]
-    pub program: Option<String>,
+    pub program: Option<ProgramStamp>,
     /// Addons as they were last installed.
     #[serde(default, rename = "installed")]
     pub addons: BTreeMap<String, AddonStamp>,
@@ -96,6 +96,15 @@ pub struct Ports {
     pub https: u16,
     /// The API server.
     pub api: u16,
+}
+
+/// A build of this program as an image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramStamp {
+    /// The image.
+    pub image: String,
+    /// How the program is called in it.
+    pub command: Vec<String>,
 }
 
 /// What an image was built from and what came out.

@@ -11,7 +11,7 @@ use crate::observe::build_request;
 use crate::plan::kind_config::node_count;
 use crate::report::event::StepEvents;
 use crate::settings::file::Mirror;
-use crate::state::{BuildStamp, LoadedImage};
+use crate::state::{BuildStamp, LoadedImage, ProgramStamp};
 use crate::tools::docker::{NodeState, Pull, split_tag};
 use crate::tools::oci::{self, full_name};
 use crate::tools::program::{self, Program};
@@ -72,7 +72,9 @@ impl Cx<'_> {
         events: &StepEvents,
     ) -> Result<String> {
         let sent = self.load_images(std::slice::from_ref(reference), Nodes::All, events).await?;
-        self.change_record(|record| record.program = Some(reference.clone()))?;
+        let command = Program::running(&self.world.cache()?)?.entrypoint();
+        let stamp = ProgramStamp { image: reference.clone(), command };
+        self.change_record(|record| record.program = Some(stamp))?;
         Ok(sent)
     }
 
