@@ -22,6 +22,8 @@ mod cors;
 mod error;
 mod faults;
 mod form;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod glob;
 mod handover;
 mod lifecycle;
@@ -38,7 +40,7 @@ mod service;
 mod service_tests;
 mod state;
 pub mod store;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod testing;
 mod time;
 

@@ -1,6 +1,8 @@
 //! A server in memory for tests: the service without a socket, on a store in a
 //! folder of its own.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use bytes::Bytes;

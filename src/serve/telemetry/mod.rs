@@ -8,6 +8,8 @@
 mod body;
 mod datadog;
 pub mod faults;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod http;
 pub mod intake;
 mod lines;

@@ -24,7 +24,7 @@ type StdError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The fields of a form; names in lower case.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Form {
+pub(in super::super) struct Form {
     pub(super) fields: Vec<(String, String)>,
     pub(super) file_name: String,
     pub(super) file_type: String,
@@ -245,27 +245,13 @@ impl http_body::Body for FileBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use futures::StreamExt as _;
     use proptest::prelude::*;
+
+    use super::super::testing::parse;
 
     const FORM: &[u8] = b"--XX\r\nContent-Disposition: form-data; name=\"Key\"\r\n\r\nuser/${filename}\r\n\
         --XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"C:\\\\a\\\\b.txt\"\r\nContent-Type: text/plain\r\n\r\n\
         some\r\n--XY text\r\n--XX\r\nContent-Disposition: form-data; name=\"submit\"\r\n\r\nUpload\r\n--XX--\r\n";
-
-    fn body(bytes: &[u8], piece: usize) -> Body {
-        let pieces: Vec<_> = bytes
-            .chunks(piece)
-            .map(|part| Ok::<_, std::io::Error>(Frame::data(Bytes::copy_from_slice(part))))
-            .collect();
-        Body::http_body_unsync(http_body_util::StreamBody::new(
-            futures::stream::iter(pieces).fuse(),
-        ))
-    }
-
-    async fn parse(bytes: &[u8], piece: usize) -> Result<(Form, Option<Bytes>), S3Error> {
-        let (form, file) = read(body(bytes, piece), b"XX").await?;
-        Ok((form, file.collect().await.ok().map(http_body_util::Collected::to_bytes)))
-    }
 
     #[tokio::test]
     async fn fields_and_file_are_read_in_pieces_of_any_size() {

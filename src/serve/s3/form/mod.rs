@@ -5,6 +5,8 @@
 
 mod fields;
 mod policy;
+#[cfg(any(test, fuzzing))]
+pub(super) mod testing;
 
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};

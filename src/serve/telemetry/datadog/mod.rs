@@ -139,6 +139,12 @@ pub(super) async fn dogstatsd_unix(socket: UnixDatagram, intake: Intake, stop: C
     dogstatsd::unix(socket, intake, stop).await;
 }
 
+/// Keeps the lines of a datagram.
+#[cfg(fuzzing)]
+pub(super) fn dogstatsd_lines(datagram: &[u8], intake: &Intake) {
+    dogstatsd::lines(datagram, "dogstatsd", intake);
+}
+
 /// A path that ends with a slash stands for everything below it.
 fn below(
     router: Router<Arc<Agent>>,
