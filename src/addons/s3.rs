@@ -26,7 +26,10 @@ pub const NAME: &str = "s3";
 /// Its port in the cluster and on the node.
 pub(super) const PORT: u16 = 9000;
 /// The port for health, metrics and what `sandbox s3` asks.
-pub const ADMIN_PORT: u16 = 9001;
+pub(super) const ADMIN_PORT: u16 = 9001;
+/// The Service for it. It is not a port of the other one, as the port on this machine, which that
+/// one has, too, may be any.
+pub const ADMIN: &str = "s3-admin";
 /// The name for everybody.
 const PUBLIC: &str = "s3.localhost";
 /// The access key unless the settings say another; it looks like AWS' own.
@@ -48,10 +51,7 @@ pub(super) fn addon(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Resul
     let secret =
         [("s3.json", config.as_str()), ("access-key", access_key), ("secret-key", &secret_key)];
     let public = inputs.ports.get(NAME).copied().unwrap_or(PORT);
-    let mut ports = vec![
-        service_port(NAME, i32::from(PORT), NAME),
-        service_port("admin", i32::from(ADMIN_PORT), "admin"),
-    ];
+    let mut ports = vec![service_port(NAME, i32::from(PORT), NAME)];
     if public != PORT {
         ports.push(service_port("public", i32::from(public), NAME));
     }
@@ -60,6 +60,7 @@ pub(super) fn addon(inputs: &Inputs<'_>, credentials: &mut Credentials) -> Resul
         PART.namespace(),
         PART.secret(NAME, &secret),
         PART.service_of(NAME, ports),
+        PART.service_of(ADMIN, vec![service_port("admin", i32::from(ADMIN_PORT), "admin")]),
         PART.stateful_set(pod(options, inputs.program), &hash[..16]),
     ];
     Ok(Some(Addon {

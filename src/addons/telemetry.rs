@@ -107,7 +107,8 @@ fn server(options: &Telemetry, inputs: &Inputs<'_>, s3: bool) -> PodSpec {
     args.extend(words(&["--pod-logs", POD_LOGS, "--max-bytes", &options.max_bytes.to_string()]));
     args.extend(words(&["--max-age", &format!("{}s", options.max_age.as_secs())]));
     if s3 {
-        let admin = format!("http://s3.{NAMESPACE}.svc:{}", super::s3::ADMIN_PORT);
+        let admin =
+            format!("http://{}.{NAMESPACE}.svc:{}", super::s3::ADMIN, super::s3::ADMIN_PORT);
         args.extend(words(&["--s3", &admin]));
     }
     let mut ports = ports();

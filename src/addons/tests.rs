@@ -143,3 +143,31 @@ fn what_the_app_brings_itself_is_left_out() {
     let addons = all(&inputs, &mut credentials).unwrap();
     assert!(addons.iter().all(|addon| addon.name != "redis"));
 }
+
+#[test]
+fn no_service_has_a_port_twice_whatever_port_this_machine_has_for_it() {
+    let settings = settings("addons: {redis: {tls: true}, postgres: true, s3: true}");
+    let mut credentials = Credentials::new(&Name::new("shop").unwrap()).unwrap();
+    for host_port in 8990..9010 {
+        let ports =
+            ["redis", "postgres", "s3"].map(|name| (name.to_owned(), host_port)).into_iter();
+        let inputs = Inputs {
+            settings: &settings,
+            catalogue: &Catalogue::built_in(),
+            ports: &ports.collect(),
+            hosts: &[],
+            kinds: &BTreeSet::new(),
+            brought: &BTreeSet::new(),
+            program: "docker.io/sandbox/program:test",
+        };
+        let addons = all(&inputs, &mut credentials).unwrap();
+        for object in addons.iter().flat_map(|addon| &addon.objects) {
+            let Some(ports) = object.value["spec"]["ports"].as_array() else { continue };
+            let numbers: BTreeSet<_> = ports
+                .iter()
+                .map(|port| (port["protocol"].as_str(), port["port"].as_u64()))
+                .collect();
+            assert_eq!(numbers.len(), ports.len(), "{host_port}: {}", object.value);
+        }
+    }
+}

@@ -15,7 +15,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::telemetry::without_nulls;
 use super::{Outcome, interruptible, recorded};
-use crate::addons::NAMESPACE;
+use crate::addons::{NAMESPACE, s3};
 use crate::cli::{ClockCommand, End, Fault, FaultKind, FaultsCommand, LogFilter, Place, S3Command};
 use crate::desired::connections;
 use crate::error::{Context, Error, Kind, Result};
@@ -77,11 +77,7 @@ async fn carry_out(world: &World, settings: &Settings, command: &S3Command) -> R
                 }
             }
             let answer = control(world, settings, Method::GET, "faults", None).await?;
-            Ok(Outcome {
-                text: lines(&answer["faults"], "no faults"),
-                data: answer,
-                bad_news: None,
-            })
+            Ok(Outcome { text: lines(&answer, "no faults"), data: answer, bad_news: None })
         }
         S3Command::Clock { command } => {
             let answer = match command {
@@ -141,7 +137,7 @@ async fn control(
     let cluster = Cluster::open_known(&place.kubeconfig(), record.identity.as_ref()).await?;
     let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
     let path = format!("sandbox/v1/{path}");
-    let service = (NAMESPACE, "s3", "admin");
+    let service = (NAMESPACE, s3::ADMIN, "admin");
     let (status, text) = cluster.ask_service(service, (method, &path), body, PATIENCE).await?;
     let json: Value = serde_json::from_slice(&text).unwrap_or_default();
     if (200..300).contains(&status) {

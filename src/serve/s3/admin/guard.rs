@@ -33,6 +33,9 @@ fn is_ours(host: &str, domains: &[String]) -> bool {
         || name.ends_with(".localhost")
         // No name without a dot can be registered by anybody.
         || (!name.is_empty() && !name.contains('.'))
+        // Nor a Service's in a cluster.
+        || name.ends_with(".svc")
+        || name.ends_with(".svc.cluster.local")
         || domains.contains(&name)
 }
 
@@ -50,12 +53,14 @@ mod tests {
 
     #[test]
     fn foreign_pages_are_refused() {
-        let domains = ["s3.sandbox-system.svc".to_owned()];
+        let domains = ["s3.mine.example".to_owned()];
         for (pairs, fine) in [
             (&[("host", "127.0.0.1:9001")][..], true),
             (&[("host", "[::1]:9001")], true),
             (&[("host", "s3.localhost:9001")], true),
-            (&[("host", "s3.sandbox-system.svc:9001")], true),
+            (&[("host", "s3.mine.example:9001")], true),
+            (&[("host", "s3-admin.sandbox-system.svc:9001")], true),
+            (&[("host", "s3-admin.sandbox-system.svc.cluster.local")], true),
             (&[("host", "s3:9001")], true),
             (&[("host", "evil.example:9001")], false),
             (&[], false),
