@@ -14,8 +14,23 @@ use crate::world::World;
 
 /// Programs that open an address in the user's browser.
 const OPENERS: [&str; 2] = ["xdg-open", "open"];
-/// How long one may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// One that has not failed by then shows the address, or is the browser itself.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// What a browser needs to know beside what every child does.
+const DESKTOP: [&str; 12] = [
+    "BROWSER",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "DESKTOP_SESSION",
+    "DISPLAY",
+    "LC_ALL",
+    "SHELL",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "XDG_CONFIG_DIRS",
+    "XDG_CURRENT_DESKTOP",
+    "XDG_DATA_DIRS",
+    "XDG_SESSION_TYPE",
+];
 
 /// Runs the command.
 ///
@@ -52,12 +67,12 @@ async fn show(world: &World, url: &str) {
             .arg(url)
             .env(world.env.for_children())
             .deadline(PATIENCE);
-        for name in ["DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS"] {
+        for name in DESKTOP {
             if let Some(value) = world.env.text(name) {
                 command = command.with(name, value);
             }
         }
-        if command.run().await.is_ok() {
+        if command.leave().await.is_ok() {
             return;
         }
     }

@@ -223,18 +223,52 @@ impl Cmd {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place that starts children")]
+    /// Starts the child for the user to keep: it may outlive this program. One that has not ended
+    /// by the deadline is taken for well.
+    ///
+    /// # Errors
+    /// [`RunError::Start`], and [`RunError::Failed`] when it ends badly before the deadline.
+    pub async fn leave(&self) -> Result<(), RunError> {
+        let command = self.shown();
+        let start = |source| RunError::Start { command: command.clone(), source };
+        let mut child = self
+            .command()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(start)?;
+        match tokio::time::timeout(self.deadline, child.wait()).await {
+            Ok(ended) => {
+                let status = ended.map_err(start)?;
+                if status.success() {
+                    return Ok(());
+                }
+                let (status, stderr) = (in_words(status), String::new());
+                Err(RunError::Failed { command, status, stderr })
+            }
+            Err(_) => Ok(()),
+        }
+    }
+
     fn spawn(&self) -> std::io::Result<Child> {
-        Command::new(&self.program)
-            .args(&self.args)
-            .env_clear()
-            .envs(self.env.iter().map(|(name, value)| (name, value)))
+        self.command()
             .env(MARK, std::process::id().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
             .spawn()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that starts children")]
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.args)
+            .env_clear()
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .process_group(0);
+        command
     }
 
     /// Feeds and reads the child until it ends. All pipes at once, so none can fill up.
@@ -403,6 +437,29 @@ mod tests {
         assert_eq!(error.stderr(), "waiting");
         // The grandchild held the pipe; that the call came back shows that it is gone.
         assert_eq!(std::fs::read_to_string(file.path()).unwrap(), "");
+    }
+
+    #[tokio::test]
+    async fn what_is_left_to_the_user_lives_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (go, done) = (folder.path().join("go"), folder.path().join("done"));
+        let script = format!(
+            "until [ -e {} ]; do sleep 0.02; done; : > {}; exit 3",
+            go.display(),
+            done.display()
+        );
+        let soon = Duration::from_millis(50);
+        sh(&script).deadline(soon).leave().await.unwrap();
+        std::fs::write(&go, "").unwrap();
+        tokio::time::timeout(Duration::from_secs(10), async {
+            while !done.exists() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await
+        .expect("it was ended");
+        let error = sh("exit 3").leave().await.unwrap_err();
+        assert!(error.to_string().contains("exited with code 3"), "{error}");
     }
 
     #[tokio::test]
