@@ -289,6 +289,19 @@ pub fn host_ports(addons: &Addons) -> Vec<(&'static str, u16, Option<u16>)> {
     one_each.chain(telemetry.into_iter().flatten()).collect()
 }
 
+/// The ports that addons are to have on this machine and that are not among `ports`.
+#[must_use]
+pub fn unpublished(addons: &Addons, ports: &BTreeMap<String, u16>) -> Vec<(&'static str, u16)> {
+    host_ports(addons)
+        .into_iter()
+        .filter(|(name, _, asked)| {
+            let has = ports.get(*name);
+            has.is_none() || asked.is_some_and(|asked| has != Some(&asked))
+        })
+        .map(|(name, usual, asked)| (name, asked.unwrap_or(usual)))
+        .collect()
+}
+
 /// Whether an addon is on that is this very program.
 #[must_use]
 pub fn need_program(addons: &Addons) -> bool {

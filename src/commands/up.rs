@@ -93,14 +93,9 @@ fn ports_in_force(facts: &Facts, fresh: bool) -> BTreeMap<String, u16> {
 
 /// Addons that were turned on after the cluster was made have no port on this machine.
 fn unreachable(settings: &Settings, ports: &BTreeMap<String, u16>) -> Vec<String> {
-    addons::host_ports(&settings.addons)
+    addons::unpublished(&settings.addons, ports)
         .into_iter()
-        .filter(|(name, _, asked)| {
-            let has = ports.get(*name);
-            has.is_none() || asked.is_some_and(|asked| has != Some(&asked))
-        })
-        .map(|(name, port, asked)| {
-            let port = asked.unwrap_or(port);
+        .map(|(name, port)| {
             format!(
                 "{name} works in the cluster, but not through port {port} of this machine, as \
                  the cluster was made without it (`sandbox up --recreate` makes it anew)"

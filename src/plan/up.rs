@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::addons::Addon;
+use crate::addons::{Addon, telemetry};
 use crate::app::VOLUME_CLAIM;
 use crate::catalogue::{Catalogue, RECIPE_LABEL, Source};
 use crate::error::{Error, Kind, Result};
@@ -43,7 +43,7 @@ pub fn makes_cluster(
     facts: &Facts,
     recreate: bool,
 ) -> bool {
-    match cluster_state(settings, catalogue, facts) {
+    match cluster_state(settings, catalogue, facts, recreate) {
         ClusterState::Complete => false,
         ClusterState::Absent | ClusterState::Remains(_) => true,
         ClusterState::Unfit(_) => recreate,
@@ -63,7 +63,7 @@ pub fn up(
 ) -> Result<Plan> {
     refuse_foreign(settings, facts)?;
     let mut plan = Plan::default();
-    let cluster = cluster_state(settings, catalogue, facts);
+    let cluster = cluster_state(settings, catalogue, facts, wanted.recreate);
     let remove = match cluster {
         ClusterState::Complete | ClusterState::Absent => None,
         ClusterState::Remains(why) => Some(format!("remove what is left: {why}")),
@@ -99,7 +99,14 @@ enum ClusterState {
     Unfit(String),
 }
 
-fn cluster_state(settings: &Settings, catalogue: &Catalogue, facts: &Facts) -> ClusterState {
+/// What there is. A cluster that lacks only an addon's port works, and so fits unless `recreate`
+/// allows a better one.
+fn cluster_state(
+    settings: &Settings,
+    catalogue: &Catalogue,
+    facts: &Facts,
+    recreate: bool,
+) -> ClusterState {
     let Some(record) = &facts.record else {
         return match facts.owner {
             Owner::Nobody => ClusterState::Absent,
@@ -142,7 +149,12 @@ fn cluster_state(settings: &Settings, catalogue: &Catalogue, facts: &Facts) -> C
             return ClusterState::Unfit(format!("it uses port {has}, the settings say {asked}"));
         }
     }
-    ClusterState::Complete
+    match crate::addons::unpublished(&settings.addons, &record.service_ports).first() {
+        Some((name, port)) if recreate => {
+            ClusterState::Unfit(format!("it was made without port {port} for {name}"))
+        }
+        _ => ClusterState::Complete,
+    }
 }
 
 /// Refuses to work on something that is not provably ours.
@@ -376,7 +388,16 @@ fn app(
     let install = !(same_input && deployed);
     if install {
         let title = format!("install release {} into {}", app.release, app.namespace);
+        // What held its ports on the nodes goes with the release as it was.
+        let yielded = stamp
+            .filter(|stamp| stamp.brought.contains(telemetry::NAME))
+            .and_then(|_| plan.steps.iter().position(|step| step.id == telemetry::NAME))
+            .map(|at| plan.steps.remove(at));
         plan.add("install", title, &needs, Action::InstallApp);
+        if let Some(mut step) = yielded {
+            step.needs.push("install".to_owned());
+            plan.steps.push(step);
+        }
     } else if let Some((_, revision)) = &inside.release {
         plan.keep(format!("release {} (revision {revision})", app.release));
     }

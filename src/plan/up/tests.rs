@@ -364,3 +364,36 @@ fn the_chart_waits_until_what_it_now_brings_itself_is_gone() {
     let install = plan.steps.iter().find(|step| step.id == "install").unwrap();
     assert!(install.needs.contains(&"remove redis".to_owned()), "{:?}", install.needs);
 }
+
+#[test]
+fn an_addon_without_its_port_is_a_reason_only_when_a_new_cluster_is_allowed() {
+    let settings = settings(&format!("{WITH_APP}addons: {{s3: true}}\n"));
+    let mut facts = complete(&settings);
+    assert_eq!(ids(&try_plan(&settings, &facts, "a", false).unwrap()), Vec::<&str>::new());
+    assert_eq!(try_plan(&settings, &facts, "a", true).unwrap().steps[0].id, "remains");
+    facts.record.as_mut().unwrap().service_ports.insert("s3".into(), 9000);
+    assert_eq!(ids(&try_plan(&settings, &facts, "a", true).unwrap()), Vec::<&str>::new());
+}
+
+#[test]
+fn the_collector_comes_after_the_release_that_had_an_agent_of_its_own() {
+    let settings = settings(&format!("{WITH_APP}addons: {{telemetry: true}}\n"));
+    let mut facts = complete(&settings);
+    let record = facts.record.as_mut().unwrap();
+    record.addons.remove("telemetry");
+    let order = |facts: &Facts| {
+        let plan = try_plan(&settings, facts, "other", false).unwrap();
+        let at = |id: &str| plan.steps.iter().position(|step| step.id == id).unwrap();
+        for (index, step) in plan.steps.iter().enumerate() {
+            for need in &step.needs {
+                assert!(at(need) < index, "{}: {need}", step.id);
+            }
+        }
+        let needs = |id: &str, other: &str| plan.steps[at(id)].needs.contains(&other.to_owned());
+        (needs("telemetry", "install"), needs("install", "telemetry"), needs("app", "telemetry"))
+    };
+    assert_eq!(order(&facts), (false, true, true));
+    let app = facts.record.as_mut().unwrap().app.as_mut().unwrap();
+    app.brought.insert("telemetry".into());
+    assert_eq!(order(&facts), (true, false, true));
+}
