@@ -2,6 +2,9 @@
 
 use clap::{Args, Subcommand};
 
+/// So many traces or lines are shown unless told another number.
+const LISTED: usize = 20;
+
 /// What to ask about.
 #[derive(Debug, Subcommand)]
 pub enum TelemetryCommand {
@@ -10,10 +13,17 @@ pub enum TelemetryCommand {
     /// Traces, or one of them with its spans
     Traces {
         /// The id of one trace
+        #[arg(conflicts_with_all = ["service", "env", "conditions", "since", "error", "limit"])]
         id: Option<String>,
         /// Which ones.
         #[command(flatten)]
         filter: TelemetryFilter,
+        /// Only what failed
+        #[arg(long)]
+        error: bool,
+        /// At most this many, the newest
+        #[arg(long, value_name = "NUMBER", default_value_t = LISTED)]
+        limit: usize,
         /// Go on with what arrives
         #[arg(long, short, conflicts_with = "id")]
         follow: bool,
@@ -36,6 +46,9 @@ pub enum TelemetryCommand {
         /// Which ones.
         #[command(flatten)]
         filter: TelemetryFilter,
+        /// At most this many, the newest
+        #[arg(long, value_name = "NUMBER", default_value_t = LISTED)]
+        limit: usize,
         /// Go on with what arrives
         #[arg(long, short)]
         follow: bool,
@@ -60,18 +73,12 @@ pub struct TelemetryFilter {
     #[arg(long, value_name = "NAME")]
     pub env: Option<String>,
     /// Only with this attribute or tag: `key=value`, `key!=value`, `key~regex`, `key>5`, `key`,
-    /// `!key`; all of several must hold
+    /// `!key`; all of several must hold; in quotes, as `>` means something to the shell
     #[arg(long = "where", value_name = "CONDITION")]
     pub conditions: Vec<String>,
-    /// Only what failed
-    #[arg(long)]
-    pub error: bool,
     /// Only what is not older
     #[arg(long, value_name = "TIME", default_value = "15m")]
     pub since: String,
-    /// At most this many, the newest
-    #[arg(long, value_name = "NUMBER", default_value_t = 20)]
-    pub limit: usize,
 }
 
 /// What to do about faults.

@@ -30,9 +30,7 @@ pub(super) async fn run(
     let client = client(world, settings)?;
     match command {
         TelemetryCommand::Services(filter) => {
-            let mut ask = vec![("since", filter.since.clone())];
-            ask.extend(filter.service.clone().map(|service| ("service", service)));
-            let answer = client.ask("services", &ask).await?;
+            let answer = client.ask("services", &parameters(filter)).await?;
             Ok(outcome(services(&answer), answer))
         }
         TelemetryCommand::Traces { id: Some(id), .. } => {
@@ -43,15 +41,17 @@ pub(super) async fn run(
             }
             Ok(outcome(waterfall(&answer), answer))
         }
-        TelemetryCommand::Traces { id: None, filter, follow } => {
+        TelemetryCommand::Traces { id: None, filter, error, limit, follow } => {
             let mut ask = parameters(filter);
-            if filter.error {
+            ask.push(("limit", limit.to_string()));
+            if *error {
                 ask.push(("error", "true".to_owned()));
             }
             shown(world, &client, "traces", ask, *follow, trace).await
         }
-        TelemetryCommand::Logs { text, level, filter, follow } => {
+        TelemetryCommand::Logs { text, level, filter, limit, follow } => {
             let mut ask = parameters(filter);
+            ask.push(("limit", limit.to_string()));
             ask.extend(text.clone().map(|text| ("text", text)));
             ask.extend(level.clone().map(|level| ("level", level)));
             shown(world, &client, "logs", ask, *follow, log).await
@@ -94,7 +94,7 @@ fn outcome(text: String, data: Value) -> Outcome {
 }
 
 fn parameters(filter: &TelemetryFilter) -> Vec<(&'static str, String)> {
-    let mut ask = vec![("since", filter.since.clone()), ("limit", filter.limit.to_string())];
+    let mut ask = vec![("since", filter.since.clone())];
     ask.extend(filter.service.clone().map(|service| ("service", service)));
     ask.extend(filter.env.clone().map(|env| ("env", env)));
     ask.extend(filter.conditions.iter().map(|condition| ("where", condition.clone())));
@@ -321,12 +321,11 @@ mod tests {
             service: Some("api".into()),
             conditions: vec!["http.status_code>=500".into()],
             since: "15m".into(),
-            limit: 20,
             ..TelemetryFilter::default()
         };
         let sent: Vec<String> =
             parameters(&filter).iter().map(|(key, value)| format!("{key}={value}")).collect();
-        assert_eq!(sent, ["since=15m", "limit=20", "service=api", "where=http.status_code>=500"]);
+        assert_eq!(sent, ["since=15m", "service=api", "where=http.status_code>=500"]);
         assert_eq!(without_nulls(json!({"a": null, "b": 1})), json!({"b": 1}));
     }
 }
