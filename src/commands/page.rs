@@ -83,8 +83,16 @@ fn state(settings: &Settings, record: &Record) -> Value {
         .into_iter()
         .map(|url| json!({ "name": settings.name.value.as_str(), "url": url }))
         .collect();
+    // The names are those that the collector has for its own.
+    let addresses: serde_json::Map<String, Value> =
+        [("apm", "datadog"), ("otlp_http", "otlp"), ("query", "telemetry")]
+            .into_iter()
+            .filter_map(|(known, port)| Some((known, record.service_ports.get(port)?)))
+            .map(|(known, port)| (known.to_owned(), json!(format!("127.0.0.1:{port}"))))
+            .collect();
     json!({
         "name": settings.name.value.as_str(),
+        "addresses": addresses,
         "profile": record.profile,
         "updated_ms": jiff::Timestamp::now().as_millisecond(),
         "urls": urls,

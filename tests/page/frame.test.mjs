@@ -54,11 +54,15 @@ scene('the sandbox is a view when there is one', async ({ server, page, visit })
   await server.put('sandbox', {
     name: 'shop',
     profile: 'doks',
+    addresses: { apm: '127.0.0.1:8128', otlp_http: '127.0.0.1:4319' },
     urls: [{ name: 'app', url: 'http://shop.localhost:8080/' }],
     parts: [{ name: 'redis', kind: 'addon', state: 'starting', detail: 'waits for its volume' }],
     checks: [{ name: 'the cart survives', state: 'failed', detail: 'status 500', duration_ms: 31 }],
   });
   await page.reload();
+  // The ports are those of the user's machine, and metrics over UDP have none there.
+  await page.getByText('OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4319').waitFor();
+  await page.getByText(/DD_TRACE_AGENT_PORT=8128$/).waitFor();
   await page.getByRole('link', { name: 'Sandbox', exact: true }).click();
   await page.getByRole('heading', { name: 'shop' }).waitFor();
   const text = await page.locator('main').innerText();

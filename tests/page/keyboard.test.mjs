@@ -32,9 +32,15 @@ scene('everything is reached by keys alone', async ({ server, page, visit }) => 
   await keys('j', 'h');
   await page.getByRole('row', { name: /read/ }).waitFor({ state: 'detached' });
   await keys('l', 'j', 'Enter');
-  await page.getByRole('complementary', { name: 'Span' }).getByText('row.count').waitFor();
+  const sheet = page.getByRole('complementary', { name: 'Span' });
+  await sheet.getByText('row.count').waitFor();
+  // In the sheet these keys scroll it, and what it shows stays.
+  await sheet.focus();
+  await keys('Home', 'ArrowUp', 'PageUp');
+  await sheet.getByText('row.count').waitFor();
+  assert.ok(await sheet.evaluate((element) => element === document.activeElement));
   await keys('Escape');
-  await page.getByRole('complementary', { name: 'Span' }).waitFor({ state: 'detached' });
+  await sheet.waitFor({ state: 'detached' });
   await keys('Escape');
   await chosen.getByText('GET /first').waitFor();
 

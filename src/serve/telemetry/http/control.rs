@@ -95,14 +95,19 @@ pub(super) async fn info(State(server): Shared) -> Json<Value> {
     let store = &server.intake.store;
     let runs = store.runs().all();
     let limits = store.limits();
-    let put = server.put_sandbox.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-    let known = put || server.sandbox.is_some();
+    let put = server.put_sandbox.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let known = put.is_some() || server.sandbox.is_some();
+    // In a pod only who made the sandbox knows where the ports are on the user's machine.
+    let published = put
+        .and_then(|put| serde_json::from_slice::<Value>(&put).ok())
+        .map(|mut sandbox| sandbox["addresses"].take())
+        .filter(Value::is_object);
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "run": runs.last().map(told),
         "runs": runs.iter().map(told).collect::<Vec<_>>(),
         "started_ms": milliseconds(server.started_ns),
-        "addresses": server.addresses,
+        "addresses": published.unwrap_or_else(|| json!(server.addresses)),
         "limits": { "bytes": limits.bytes, "age_s": limits.age.as_secs() },
         "s3": server.s3.is_some(),
         "sandbox": known,

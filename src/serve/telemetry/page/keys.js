@@ -25,6 +25,9 @@ export const HELP = [
   ['?', 'this help'],
 ];
 
+/** What scrolls a pane that has the focus. */
+const SCROLLS = /^(Arrow(Up|Down)|Page(Up|Down)|Home|End)$/;
+
 /** How long `g` waits for its letter, in milliseconds. */
 const PATIENCE = 1500;
 
@@ -52,6 +55,7 @@ export class Keys {
     }
     // A button or a link is pressed by Enter itself.
     if (event.key === 'Enter' && target.matches('a, button, summary')) return;
+    if (SCROLLS.test(event.key) && target.closest('.pane')) return;
     if (this.#meaning(event.key)) event.preventDefault();
   }
 

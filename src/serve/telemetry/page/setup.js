@@ -10,9 +10,11 @@ import { empty, snippet } from './parts.js';
  * @param {any} stats what has arrived so far, or nothing yet
  */
 export function setup(title, info, stats) {
-  const port = (name, usual) => /:(\d+)$/.exec(info?.addresses?.[name] ?? '')?.[1] ?? usual;
+  const port = (name) => /:(\d+)$/.exec(info?.addresses?.[name] ?? '')?.[1];
   const host = location.hostname || '127.0.0.1';
-  const otlp = `http://${host}:${port('otlp_http', '4318')}`;
+  // A cluster publishes no UDP.
+  const metrics = port('dogstatsd') ?? '';
+  const otlp = `http://${host}:${port('otlp_http') ?? 4318}`;
   return empty(
     title,
     h('p', null, 'Point the app at this collector by its environment; nothing else has to change. What arrives shows up here by itself.'),
@@ -23,7 +25,7 @@ export function setup(title, info, stats) {
       snippet('OpenTelemetry', `OTEL_SERVICE_NAME=web\nOTEL_EXPORTER_OTLP_ENDPOINT=${otlp}\nOTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf`),
       snippet(
         'Datadog',
-        `DD_SERVICE=web\nDD_ENV=local\nDD_AGENT_HOST=${host}\nDD_TRACE_AGENT_PORT=${port('apm', '8126')}\nDD_DOGSTATSD_PORT=${port('dogstatsd', '8125')}`,
+        `DD_SERVICE=web\nDD_ENV=local\nDD_AGENT_HOST=${host}\nDD_TRACE_AGENT_PORT=${port('apm') ?? 8126}${metrics && `\nDD_DOGSTATSD_PORT=${metrics}`}`,
       ),
       snippet(
         'In a pod',

@@ -125,7 +125,14 @@ async fn what_is_known_of_the_sandbox_is_handed_on() {
     assert_eq!(running.send(Method::PUT, path, "nonsense").await.0, 400);
     assert_eq!(running.send(Method::PUT, path, r#"{"name": "put"}"#).await.0, 200);
     assert_eq!(running.ask(path).await["name"], "put");
-    assert_eq!(running.ask("/sandbox/v1/info").await["sandbox"], true);
+    let info = running.ask("/sandbox/v1/info").await;
+    assert_eq!(info["sandbox"], true);
+    assert_eq!(info["addresses"]["apm"], json!(running.addresses.apm));
+    // Where the user finds them, as a pod cannot know it.
+    let published = r#"{"name": "put", "addresses": {"apm": "127.0.0.1:8128"}}"#;
+    assert_eq!(running.send(Method::PUT, path, published).await.0, 200);
+    let info = running.ask("/sandbox/v1/info").await;
+    assert_eq!(info["addresses"], json!({"apm": "127.0.0.1:8128"}));
     running.stop().await;
 }
 
