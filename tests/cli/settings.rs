@@ -216,12 +216,18 @@ checks:
     http: {url: 'ftp://x'}
   - name: b
     http: {url: 'http://x', times: 2, expect: {distinct-bodies: 3}}
+  - name: c
+    s3: {prefix: x/, at-least: 0}
+  - name: d
+    s3: {bucket: b, key: ''}
 "), @"
     --- stderr
     error: $DIR/work/sandbox.yaml: checks[0].http.expect.body: `[`: unclosed character class
     $DIR/work/sandbox.yaml: checks[1].http.url: `ftp://x` is no http(s) URL
     $DIR/work/sandbox.yaml: checks[2].http.expect.distinct-bodies: 3 of 2 request(s) is impossible
     $DIR/work/sandbox.yaml: checks[2].name: `b` is used twice
+    $DIR/work/sandbox.yaml: checks[3].s3.at-least: there are always 0 or more; give 1 or more, or `absent`
+    $DIR/work/sandbox.yaml: checks[4].s3.key: it must not be empty
     --- exit code 3
     ");
 }

@@ -132,6 +132,14 @@ fn s3(s3: &S3, found: &mut Found<'_>) {
     if s3.at_least.is_some() && (s3.prefix.is_none() || s3.absent) {
         found.add("at-least", "it counts what is below a `prefix`: give one, and not `absent`");
     }
+    if s3.at_least == Some(0) {
+        found.add("at-least", "there are always 0 or more; give 1 or more, or `absent`");
+    }
+    for (key, text) in [("bucket", s3.bucket.as_ref()), ("key", s3.key.as_ref())] {
+        if text.is_some_and(String::is_empty) {
+            found.add(key, "it must not be empty");
+        }
+    }
     if s3.absent && s3.key.is_none() && s3.prefix.is_none() {
         found.add("absent", "say of what: give a `key` or a `prefix`");
     }
