@@ -19,6 +19,9 @@ use crate::tools::ready;
 
 /// How long nodes may take until their container runtime answers.
 const RUNTIME_DEADLINE: Duration = Duration::from_secs(240);
+/// How old an image of another build of this program must be to be removed: longer than any
+/// command takes that could still want to send it.
+const PROGRAM_AGE: Duration = Duration::from_secs(3600);
 
 /// Images, as reference and id in the engine, that some nodes lack, and those nodes.
 type Lacking<'i> = (Vec<&'i (&'i str, String)>, Vec<String>);
@@ -61,7 +64,7 @@ impl Cx<'_> {
             "USER 65532:65532".to_owned(),
         ];
         self.docker.import(&reference, program.layer(), changes).await?;
-        self.docker.remove_others(program::LABEL, &reference).await?;
+        self.docker.remove_others(program::LABEL, &reference, PROGRAM_AGE).await?;
         Ok(String::new())
     }
 

@@ -134,16 +134,19 @@ impl Docker {
         self.call(&format!("import image `{reference}`"), IMPORT, imported).await
     }
 
-    /// Removes the images of a label but the one of that reference, unless they are in use.
+    /// Removes the images of a label but the one of that reference, unless they are in use or
+    /// younger than `age`: another command may be about to use those.
     ///
     /// # Errors
     /// [`Kind::Machine`] when the engine does not answer.
-    pub async fn remove_others(&self, label: &str, reference: &str) -> Result<()> {
+    pub async fn remove_others(&self, label: &str, reference: &str, age: Duration) -> Result<()> {
         let filters = HashMap::from([("label", vec![label.to_owned()])]);
         let options = ListImagesOptionsBuilder::default().filters(&filters).build();
         let images = self.call("list images", LOOK, self.client.list_images(Some(options))).await?;
         let kept = short_name(reference);
-        let others = images.into_iter().flat_map(|image| image.repo_tags);
+        let oldest = jiff::Timestamp::now().as_second() - i64::try_from(age.as_secs()).unwrap_or(0);
+        let old = images.into_iter().filter(|image| image.created < oldest);
+        let others = old.flat_map(|image| image.repo_tags);
         for name in others.filter(|name| short_name(name) != kept) {
             let options = RemoveImageOptionsBuilder::default().build();
             // One that is in use stays.
