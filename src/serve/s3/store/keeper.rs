@@ -15,8 +15,9 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use tokio::sync::mpsc::WeakSender;
 
-use super::body::{BodyFile, sync_dir};
+use super::body::BodyFile;
 use super::commit::{Batch, Job, Touches};
+use super::disk::sync_dir;
 use super::error::StoreError;
 use super::log::{Frame, Frames, Segment};
 use super::record::Record;

@@ -25,12 +25,17 @@
 //! 4. A file that nothing needs any more is removed. A crash before leaves a file
 //!    that no record names, which the next start removes.
 //!
-//! A new segment is synced, and its folder, before anything is written to it. So
-//! only the last segment can have a torn end, which holds nothing that was
-//! acknowledged: each frame says how far the segment was synced when it was
+//! A new segment is synced, and its folder, before anything is written to it, and
+//! one with nothing but its own frame does not count. So only the last segment can
+//! have a torn end, which holds nothing that was acknowledged: each frame says how far the segment was synced when it was
 //! written, and a damaged frame before that point is an error, not a torn end.
 //! After a failed sync the store takes no more writes, as nobody can know what is
 //! on disk.
+//!
+//! Records may be read back that were never synced: the process was killed before,
+//! or the sync failed. So when a store is opened, the end of the log is written and
+//! synced once more before anything follows from it, as the removal of a file that
+//! it no longer needs.
 //!
 //! # In memory
 //!
@@ -44,6 +49,7 @@ mod body;
 mod bucket;
 mod clock;
 mod commit;
+mod disk;
 mod engine;
 mod error;
 mod figures;

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use super::body::{Bodies, BodyFile, sync_dir};
+use super::body::{Bodies, BodyFile};
+use super::disk::{self, sync_dir};
 use super::engine::{Durability, Options};
 use super::error::StoreError;
 use super::keeper::Chore;
@@ -154,28 +155,43 @@ impl Replay {
                 return Err(StoreError::Damaged { path, offset: 0, reason });
             }
             let segment = Arc::new(Segment::open(&self.shared.log_dir, number)?);
-            self.segment(&segment, at + 1 == numbers.len())?;
+            let is_last = at + 1 == numbers.len();
+            if is_last && self.shared.bodies.durable() {
+                self.persist(&segment)?;
+            }
+            self.segment(&segment, is_last)?;
             self.shared.segments.add(segment.clone());
             last = Some(segment);
         }
         Ok(last)
     }
 
-    /// Removes a last segment whose first frame is not intact: it was about to be
-    /// used when the process ended, or could not be made; the one before it may
+    /// Removes a last segment that has no intact frame but its own: it was about to
+    /// be used when the process ended, or could not be made; the one before it may
     /// have been written to after that.
     fn remove_unused(&self, number: u64) -> Result<bool, StoreError> {
         let segment = Arc::new(Segment::open(&self.shared.log_dir, number)?);
         let mut frames = Frames::new(segment.clone(), 0);
-        match frames.next()? {
-            Some(Ok(_)) => return Ok(false),
-            Some(Err(reason)) => frames.check_torn(reason)?,
-            None => {}
+        loop {
+            match frames.next()? {
+                Some(Ok(frame)) if is_own(&frame) => {}
+                Some(Ok(_)) => return Ok(false),
+                Some(Err(reason)) => break frames.check_torn(reason)?,
+                None => break,
+            }
         }
-        let path = segment.path();
-        std::fs::remove_file(path).map_err(StoreError::io("remove", path))?;
+        disk::remove(segment.path())?;
         sync_dir(&self.shared.log_dir)?;
         Ok(true)
+    }
+
+    /// Makes durable what the last segment has, before it is read for good: what
+    /// follows from a record that a loss of power takes back would be wrong.
+    fn persist(&self, segment: &Arc<Segment>) -> Result<(), StoreError> {
+        let mut frames = Frames::new(segment.clone(), self.seq);
+        while let Some(Ok(_)) = frames.next()? {}
+        segment.persist(frames.synced(), frames.position())?;
+        sync_dir(&self.shared.log_dir)
     }
 
     fn segment(&mut self, segment: &Arc<Segment>, last: bool) -> Result<(), StoreError> {
@@ -223,4 +239,9 @@ impl Replay {
         *needed = (*needed).max(offset.saturating_add(len));
         file.clone()
     }
+}
+
+/// Whether it is the frame that each segment begins with.
+fn is_own(frame: &Frame) -> bool {
+    matches!(Record::parse(&frame.head), Ok(Record::Segment))
 }

@@ -2,11 +2,12 @@
 //! the last object, part, reader or unfinished write that holds it is gone.
 
 use std::fs::{File, OpenOptions};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 
+use super::super::disk;
 use super::super::error::StoreError;
 use super::super::keeper::Chore;
 
@@ -20,8 +21,11 @@ pub(in super::super) struct Bodies {
     keeper: Sender<Chore>,
     /// Off while the log is replayed (a later record may name a file again), while
     /// the store closes, and for good after the log could not be synced (a
-    /// record on disk may name the file).
+    /// record on disk may name the file). A file that no record can name is removed
+    /// in any case.
     armed: AtomicBool,
+    /// Why nothing can be written any more.
+    failure: OnceLock<String>,
     durable: bool,
 }
 
@@ -35,7 +39,8 @@ impl Bodies {
         std::fs::create_dir_all(&dir).map_err(StoreError::io("make", &dir))?;
         let handle = File::open(&dir).map_err(StoreError::io("open", &dir))?;
         let (next, count, armed) = (AtomicU64::new(1), AtomicU64::new(0), AtomicBool::new(false));
-        Ok(Self { dir, handle, next, count, keeper, armed, durable })
+        let failure = OnceLock::new();
+        Ok(Self { dir, handle, next, count, keeper, armed, failure, durable })
     }
 
     /// Removes files that nothing refers to.
@@ -49,7 +54,7 @@ impl Bodies {
             let Some(id) = id else { continue };
             self.next.fetch_max(id.saturating_add(1), Ordering::Relaxed);
             if !known(id) {
-                std::fs::remove_file(&path).map_err(StoreError::io("remove", &path))?;
+                disk::remove(&path)?;
             }
         }
         Ok(())
@@ -65,6 +70,27 @@ impl Bodies {
         self.armed.store(false, Ordering::Release);
     }
 
+    /// Takes no more bodies, and leaves all that are there: records on disk may name
+    /// files that nothing in memory does.
+    pub(in super::super) fn fail(&self, reason: String) {
+        // The first reason is the one that counts.
+        let _ = self.failure.set(reason);
+        self.disarm();
+    }
+
+    /// Why nothing can be written any more.
+    pub(in super::super) fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// Refuses to go on after a failure.
+    pub(in super::super) fn check_writable(&self) -> Result<(), StoreError> {
+        match self.failure() {
+            Some(reason) => Err(StoreError::ReadOnly(reason.to_owned())),
+            None => Ok(()),
+        }
+    }
+
     pub(in super::super) fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
@@ -75,7 +101,7 @@ impl Bodies {
 
     /// A new, empty file.
     pub(super) fn create(self: &Arc<Self>) -> Result<(Arc<BodyFile>, File), StoreError> {
-        let body = self.claim(self.next.fetch_add(1, Ordering::Relaxed));
+        let body = self.body(self.next.fetch_add(1, Ordering::Relaxed), false);
         let path = body.path();
         let file = OpenOptions::new()
             .write(true)
@@ -90,13 +116,17 @@ impl Bodies {
     /// of something that was deleted: the log must not name two files alike.
     pub(in super::super) fn claim(self: &Arc<Self>, id: u64) -> Arc<BodyFile> {
         self.next.fetch_max(id.saturating_add(1), Ordering::Relaxed);
+        self.body(id, true)
+    }
+
+    fn body(self: &Arc<Self>, id: u64, named: bool) -> Arc<BodyFile> {
         self.count.fetch_add(1, Ordering::Relaxed);
-        Arc::new(BodyFile { id, bodies: Arc::clone(self) })
+        Arc::new(BodyFile { id, named: AtomicBool::new(named), bodies: Arc::clone(self) })
     }
 
     /// Makes the names of new files durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        self.handle.sync_all().map_err(StoreError::io("sync", &self.dir))
+        disk::sync_names(&self.handle, &self.dir)
     }
 }
 
@@ -104,12 +134,19 @@ impl Bodies {
 #[derive(Debug)]
 pub(in super::super) struct BodyFile {
     id: u64,
+    /// Whether a record on disk may name it.
+    named: AtomicBool,
     bodies: Arc<Bodies>,
 }
 
 impl BodyFile {
     pub(in super::super) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Says that a record that names it is about to be written.
+    pub(in super::super) fn note_named(&self) {
+        self.named.store(true, Ordering::Release);
     }
 
     pub(in super::super) fn path(&self) -> PathBuf {
@@ -136,7 +173,7 @@ impl BodyFile {
 impl Drop for BodyFile {
     fn drop(&mut self) {
         self.bodies.count.fetch_sub(1, Ordering::Relaxed);
-        if self.bodies.armed.load(Ordering::Acquire) {
+        if self.bodies.armed.load(Ordering::Acquire) || !self.named.load(Ordering::Acquire) {
             // A keeper that has ended leaves the file to the next start.
             let _ = self.bodies.keeper.send(Chore::Remove(self.path()));
         }
@@ -149,10 +186,4 @@ pub(in super::super) struct Extent {
     pub(in super::super) file: Arc<BodyFile>,
     pub(in super::super) offset: u64,
     pub(in super::super) len: u64,
-}
-
-/// Makes the names within a folder durable.
-pub(in super::super) fn sync_dir(dir: &Path) -> Result<(), StoreError> {
-    let handle = File::open(dir).map_err(StoreError::io("open", dir))?;
-    handle.sync_all().map_err(StoreError::io("sync", dir))
 }

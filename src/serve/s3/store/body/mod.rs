@@ -5,7 +5,7 @@ mod file;
 mod read;
 mod write;
 
-pub(super) use file::{Bodies, BodyFile, Extent, sync_dir};
+pub(super) use file::{Bodies, BodyFile, Extent};
 pub use read::{BodyReader, BodyStream};
 pub use write::BodyWriter;
 

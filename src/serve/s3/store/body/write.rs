@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 
+use super::super::disk;
 use super::super::error::StoreError;
 use super::{Bodies, Body, BodyFile, Content, Extent, INLINE_LIMIT};
 
@@ -53,7 +54,8 @@ impl BodyWriter {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`] when the disk refuses.
+    /// [`StoreError::Io`] when the disk refuses, [`StoreError::ReadOnly`] when the
+    /// store takes no more writes.
     pub async fn write(&mut self, chunk: Bytes) -> Result<(), StoreError> {
         if chunk.is_empty() {
             return Ok(());
@@ -86,7 +88,7 @@ impl BodyWriter {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Io`] when the disk refuses.
+    /// As [`BodyWriter::write`].
     pub async fn finish(mut self) -> Result<Body, StoreError> {
         if self.file.is_none() && self.waiting_len <= INLINE_LIMIT {
             self.end_tail();
@@ -109,7 +111,7 @@ impl BodyWriter {
             let (body, file) = (output.body.clone(), output.file.clone());
             let bodies = self.bodies.clone();
             join(Some(tokio::task::spawn_blocking(move || {
-                file.sync_data().map_err(StoreError::io("sync", body.path()))?;
+                disk::sync(&file, &body.path())?;
                 bodies.sync()
             })))
             .await?;
@@ -125,6 +127,7 @@ impl BodyWriter {
     }
 
     async fn flush(&mut self) -> Result<(), StoreError> {
+        self.bodies.check_writable()?;
         self.end_tail();
         if self.file.is_none() {
             let bodies = self.bodies.clone();
@@ -175,9 +178,7 @@ impl Output {
         if self.sync.is_none() {
             self.synced = self.written;
             let (body, file) = (self.body.clone(), self.file.clone());
-            self.sync = Some(tokio::task::spawn_blocking(move || {
-                file.sync_data().map_err(StoreError::io("sync", body.path()))
-            }));
+            self.sync = Some(tokio::task::spawn_blocking(move || disk::sync(&file, &body.path())));
         }
         Ok(())
     }

@@ -100,6 +100,9 @@ impl Batch {
     /// Writes what waits. When that fails, the log is as before, unless the flag
     /// says that what is on disk is unknown.
     pub(super) fn write(&mut self) -> Result<(), (StoreError, bool)> {
+        for file in self.effects.iter().flat_map(|effect| &effect.files) {
+            file.note_named();
+        }
         self.segment.append(&self.buffer).map_err(|(error, undone)| (error, !undone))?;
         self.buffer.clear();
         // A batch of large records does not keep its memory.

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::super::body::sync_dir;
+use super::super::disk::sync_dir;
 use super::super::error::StoreError;
 use super::super::keeper::Chore;
 use super::super::log::Segment;
@@ -94,7 +94,6 @@ impl Committer {
             batch: Batch::new(shared, segment, seq),
             touched: Touched::default(),
             deferred: VecDeque::new(),
-            failed: None,
         };
         let thread = std::thread::Builder::new()
             .name("s3-commit".to_owned())
@@ -115,8 +114,6 @@ struct Worker {
     touched: Touched,
     /// Changes that wait for one of an earlier batch, in their order.
     deferred: VecDeque<Job>,
-    /// Why nothing can be written any more.
-    failed: Option<String>,
 }
 
 impl Worker {
@@ -172,14 +169,10 @@ impl Worker {
     }
 
     fn try_write(&mut self) -> Result<(), StoreError> {
-        if let Some(reason) = &self.failed {
-            return Err(StoreError::ReadOnly(reason.clone()));
-        }
+        self.batch.shared.bodies.check_writable()?;
         self.batch.write().map_err(|(error, unknown)| {
             if unknown {
-                // Records on disk may name files that nothing in memory does.
-                self.batch.shared.bodies.disarm();
-                self.failed = Some(format!("{error}: {}", cause(&error)));
+                self.batch.shared.bodies.fail(format!("{error}: {}", cause(&error)));
             }
             error
         })
@@ -188,7 +181,7 @@ impl Worker {
     /// Goes on in a new segment. A failure is no harm: the next batch tries again.
     fn rotate_when_full(&mut self) {
         let full = self.batch.segment().size() >= self.batch.shared.segment_size;
-        if full && self.failed.is_none() {
+        if full && self.batch.shared.bodies.failure().is_none() {
             let _ = self.rotate();
         }
     }

@@ -139,6 +139,19 @@ impl Store {
         }
     }
 
+    /// Why the store takes no more writes, when it does not: an earlier one failed,
+    /// and what is on disk is unknown until the store is opened again.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.shared().bodies.failure()
+    }
+
+    /// As after a sync of the log that failed.
+    #[cfg(test)]
+    pub(crate) fn fail(&self, reason: &str) {
+        self.shared().bodies.fail(reason.to_owned());
+    }
+
     /// Begins a body, for an object or a part.
     #[must_use]
     pub fn body_writer(&self) -> BodyWriter {

@@ -33,6 +33,7 @@ pub(in super::super) struct Frames {
     end: u64,
     at: u64,
     seq: u64,
+    synced: u64,
     buffer: Vec<u8>,
     buffer_at: u64,
 }
@@ -41,12 +42,17 @@ impl Frames {
     /// Begins at the first frame, whose number must be greater than `seq`.
     pub(in super::super) fn new(segment: Arc<Segment>, seq: u64) -> Self {
         let end = segment.size();
-        Self { segment, end, at: 0, seq, buffer: Vec::new(), buffer_at: 0 }
+        Self { segment, end, at: 0, seq, synced: 0, buffer: Vec::new(), buffer_at: 0 }
     }
 
     /// The end of the last intact frame.
     pub(in super::super) fn position(&self) -> u64 {
         self.at
+    }
+
+    /// How much of the segment was surely synced: what the last intact frame says.
+    pub(in super::super) fn synced(&self) -> u64 {
+        self.synced
     }
 
     /// The next frame; `None` at the end. The inner error says why no intact frame
@@ -58,9 +64,10 @@ impl Frames {
             return Ok(None);
         }
         let frame = self.frame(self.at, self.seq)?;
-        if let Ok((frame, _)) = &frame {
+        if let Ok((frame, synced)) = &frame {
             self.at += (HEADER + frame.head.len() + frame.body.len()) as u64;
             self.seq = frame.seq;
+            self.synced = u64::from(*synced);
         }
         Ok(Some(frame.map(|(frame, _)| frame)))
     }

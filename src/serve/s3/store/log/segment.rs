@@ -9,8 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
+use super::super::disk;
 use super::super::error::StoreError;
 use super::frame::{HEADER, Header};
+
+/// How much is written once more at a time.
+const CHUNK: usize = 1 << 20;
 
 /// A file of frames. It stays readable after it was removed, as long as anybody
 /// has it.
@@ -97,7 +101,23 @@ impl Segment {
 
     /// Makes what was appended durable.
     pub(in super::super) fn sync(&self) -> Result<(), StoreError> {
-        self.file.sync_data().map_err(StoreError::io("sync", &self.path))
+        disk::sync(&self.file, &self.path)
+    }
+
+    /// Makes the bytes between two positions durable, whatever became of them. They
+    /// are written once more, as after a sync that failed the system may take pages
+    /// for clean that are not on disk.
+    pub(in super::super) fn persist(&self, from: u64, to: u64) -> Result<(), StoreError> {
+        let mut buffer = vec![0; CHUNK];
+        let mut at = from;
+        while at < to {
+            let len = usize::try_from(to - at).unwrap_or(CHUNK).min(CHUNK);
+            let chunk = &mut buffer[..len];
+            self.file.read_exact_at(chunk, at).map_err(StoreError::io("read", &self.path))?;
+            self.file.write_all_at(chunk, at).map_err(StoreError::io("write", &self.path))?;
+            at += len as u64;
+        }
+        self.sync()
     }
 
     pub(super) fn damaged(&self, offset: u64, reason: &str) -> StoreError {

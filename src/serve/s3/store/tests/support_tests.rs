@@ -43,9 +43,13 @@ impl Temp {
         temp
     }
 
+    pub(super) fn close(&mut self) {
+        self.store = None;
+    }
+
     /// Closes the store and opens it again.
     pub(super) fn reopen(&mut self) {
-        self.store = None;
+        self.close();
         self.store = Some(Store::open(self.dir.path(), self.options.clone()).unwrap());
     }
 
