@@ -5,6 +5,8 @@ use http::Request;
 use proptest::prelude::*;
 use s3s::Body;
 
+use super::admin::Admin;
+use super::options::Addresses;
 use super::testing::TestServer;
 
 const CONFIG: &str = "buckets:
@@ -102,6 +104,23 @@ async fn faults_fail_the_requests_they_name() {
     let slow = server.ask("GET", "/plain/seed", &[], "").await;
     assert_eq!(slow.status, 503);
     assert!(slow.text().contains("<Code>SlowDown</Code>"));
+    assert_eq!(server.ask("GET", "/plain/seed", &[], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_writes_is_not_well() {
+    let server = TestServer::new(CONFIG).await;
+    let address = "127.0.0.1:1".parse().unwrap();
+    let state = &server.service.state;
+    let admin = Admin::new(state.clone(), Addresses { s3: address, admin: address });
+    let health = || Request::get("/healthz").header("host", "localhost").body(Body::empty());
+    assert_eq!(admin.call(health().unwrap()).await.status(), 200);
+    state.store.fail("no space");
+    let answer = admin.call(health().unwrap()).await;
+    assert_eq!(answer.status(), 503);
+    let text = answer.into_body().bytes().unwrap();
+    assert!(String::from_utf8_lossy(&text).contains("no space"), "{text:?}");
+    assert_eq!(server.ask("PUT", "/plain/k", &[], "data").await.status, 503);
     assert_eq!(server.ask("GET", "/plain/seed", &[], "").await.status, 200);
 }
 

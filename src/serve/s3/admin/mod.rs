@@ -112,7 +112,7 @@ impl Admin {
         let method = request.method().clone();
         let get = method == Method::GET || method == Method::HEAD;
         match path.as_str() {
-            "/healthz" if get => Ok(text("ok\n", "text/plain; charset=utf-8")),
+            "/healthz" if get => self.health(),
             "/metrics" if get => {
                 let figures = self.state.metrics.text(&self.state.store, self.state.clock.offset());
                 Ok(text(figures, "text/plain; version=0.0.4; charset=utf-8"))
@@ -139,6 +139,19 @@ impl Admin {
 
 async fn whole(mut body: Body) -> Result<Bytes, Refusal> {
     body.store_all_limited(MAX_BODY)
+impl Admin {
+    /// Not well when nothing can be written any more.
+    fn health(&self) -> Answer {
+        match self.state.store.failure() {
+            None => Ok(text("ok\n", "text/plain; charset=utf-8")),
+            Some(reason) => {
+                let message = format!("the store takes no more writes: {reason}");
+                Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, message))
+            }
+        }
+    }
+}
+
         .await
         .map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"))
 }
