@@ -17,7 +17,7 @@ use tokio::sync::mpsc::WeakSender;
 
 use super::body::BodyFile;
 use super::commit::{Batch, Job, Touches};
-use super::disk::sync_dir;
+use super::disk;
 use super::error::StoreError;
 use super::log::{Frame, Frames, Segment};
 use super::record::Record;
@@ -53,9 +53,10 @@ impl Keeper {
         committer: WeakSender<Job>,
     ) -> Result<Self, StoreError> {
         let dir = shared.log_dir.clone();
+        let work = Work { shared, chores, committer, stopped: false };
         let thread = std::thread::Builder::new()
             .name("s3-keep".to_owned())
-            .spawn(move || run(&shared, &chores, &committer))
+            .spawn(move || work.run())
             .map_err(StoreError::io("start the keeper of", dir))?;
         Ok(Self { thread })
     }
@@ -67,62 +68,88 @@ impl Keeper {
     }
 }
 
-fn run(shared: &Shared, chores: &Receiver<Chore>, committer: &WeakSender<Job>) {
-    while let Ok(chore) = chores.recv() {
-        match chore {
-            // A file that stays is removed at the next start.
-            Chore::Remove(path) => drop(std::fs::remove_file(path)),
-            // What could not be compacted is tried again after the next segment;
-            // damage is told when it is read.
-            Chore::Compact => drop(compact(shared, committer)),
-            Chore::Stop => return,
-        }
-    }
+/// What the thread does.
+struct Work {
+    shared: Arc<Shared>,
+    chores: Receiver<Chore>,
+    committer: WeakSender<Job>,
+    stopped: bool,
 }
 
-/// Compacts until the log is small enough.
-fn compact(shared: &Shared, committer: &WeakSender<Job>) -> Result<(), StoreError> {
-    loop {
-        let (bytes, live, _) = shared.segments.sums();
-        if bytes <= 2 * live + SLACK_SEGMENTS * shared.segment_size {
-            return Ok(());
+impl Work {
+    fn run(mut self) {
+        while !self.stopped
+            && let Ok(chore) = self.chores.recv()
+        {
+            match chore {
+                // A file that stays is removed at the next start.
+                Chore::Remove(path) => drop(disk::remove(&path)),
+                // What could not be compacted is tried again after the next segment;
+                // damage is told when it is read.
+                Chore::Compact => drop(self.compact()),
+                Chore::Stop => self.stopped = true,
+            }
         }
-        let Some(segment) = shared.segments.oldest_finished() else { return Ok(()) };
-        move_out(shared, &segment, committer)?;
-        shared.segments.remove(segment.id());
-        let path = segment.path();
-        std::fs::remove_file(path).map_err(StoreError::io("remove", path))?;
-        sync_dir(&shared.log_dir)?;
     }
-}
 
-/// Writes all that matters of a segment once more.
-fn move_out(
-    shared: &Shared,
-    segment: &Arc<Segment>,
-    committer: &WeakSender<Job>,
-) -> Result<(), StoreError> {
-    let mut frames = Frames::new(segment.clone(), 0);
-    loop {
-        let mut answers = Vec::new();
-        let mut bytes = 0;
-        while bytes < GROUP_BYTES {
-            let frame = match frames.next()? {
-                None => break,
-                Some(Ok(frame)) => frame,
-                Some(Err(reason)) => return Err(frames.damaged(reason)),
-            };
-            bytes += frame.head.len() + frame.body.len();
-            let Some((job, answer)) = job(shared, segment, frame, &frames)? else { continue };
-            let sender = committer.upgrade().ok_or(StoreError::Closed)?;
-            sender.blocking_send(job).map_err(|_| StoreError::Closed)?;
-            answers.push(answer);
+    /// Does what waits and need not wait for the end of compaction.
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        while let Ok(chore) = self.chores.try_recv() {
+            match chore {
+                Chore::Remove(path) => drop(disk::remove(&path)),
+                // It goes on until the log is small enough.
+                Chore::Compact => {}
+                Chore::Stop => self.stopped = true,
+            }
         }
-        if bytes == 0 {
-            return Ok(());
+        if self.stopped { Err(StoreError::Closed) } else { Ok(()) }
+    }
+
+    /// Compacts until the log is small enough.
+    fn compact(&mut self) -> Result<(), StoreError> {
+        let shared = self.shared.clone();
+        loop {
+            let (bytes, live, _) = shared.segments.sums();
+            if bytes <= 2 * live + SLACK_SEGMENTS * shared.segment_size {
+                return Ok(());
+            }
+            let Some(segment) = shared.segments.oldest_finished() else { return Ok(()) };
+            self.move_out(&segment)?;
+            disk::remove(segment.path())?;
+            disk::sync_dir(&shared.log_dir)?;
+            // As long as it may be there it is the oldest one: were a later one removed
+            // first, the log would have a gap.
+            shared.segments.remove(segment.id());
         }
-        for answer in answers {
-            answer.blocking_recv().map_err(|_| StoreError::Closed)??;
+    }
+
+    /// Writes all that matters of a segment once more.
+    fn move_out(&mut self, segment: &Arc<Segment>) -> Result<(), StoreError> {
+        let mut frames = Frames::new(segment.clone(), 0);
+        loop {
+            let mut answers = Vec::new();
+            let mut bytes = 0;
+            while bytes < GROUP_BYTES {
+                let frame = match frames.next()? {
+                    None => break,
+                    Some(Ok(frame)) => frame,
+                    Some(Err(reason)) => return Err(frames.damaged(reason)),
+                };
+                bytes += frame.head.len() + frame.body.len();
+                let Some((job, answer)) = job(&self.shared, segment, frame, &frames)? else {
+                    continue;
+                };
+                let sender = self.committer.upgrade().ok_or(StoreError::Closed)?;
+                sender.blocking_send(job).map_err(|_| StoreError::Closed)?;
+                answers.push(answer);
+            }
+            if bytes == 0 {
+                return Ok(());
+            }
+            for answer in answers {
+                answer.blocking_recv().map_err(|_| StoreError::Closed)??;
+            }
+            self.tidy()?;
         }
     }
 }
@@ -203,5 +230,52 @@ fn claims(
             part.slot.is(segment, offset).then(|| files.collect())
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::bucket::NewBucket;
+    use super::super::commit::Committer;
+    use super::super::engine::{Durability, Options, Store};
+    use super::super::open::{Opened, open};
+    use super::*;
+
+    fn relaxed(segment_size: u64) -> Options {
+        Options { durability: Durability::Relaxed, segment_size, ..Options::default() }
+    }
+
+    /// A segment of which little matters.
+    async fn fill(dir: &std::path::Path) {
+        let store = Store::open(dir, relaxed(1 << 30)).unwrap();
+        let bucket = NewBucket { name: "b".to_owned(), ..NewBucket::default() };
+        store.create_bucket(bucket).await.unwrap();
+        for _ in 0..100 {
+            store.put_config("b", "cors", Bytes::from_static(&[b'x'; 1000])).await.unwrap();
+        }
+    }
+
+    #[test]
+    fn files_are_removed_while_the_log_is_compacted() {
+        let dir = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(fill(dir.path()));
+        let (sender, chores) = std::sync::mpsc::channel();
+        let opened = open(dir.path(), relaxed(4096), sender).unwrap();
+        let Opened { shared, segment, seq, lock: _lock } = opened;
+        let first = segment.path().to_owned();
+        let (committer, submitter) = Committer::start(shared.clone(), segment, seq).unwrap();
+        assert!(matches!(chores.recv().unwrap(), Chore::Compact), "the first segment is full");
+
+        let unused = dir.path().join("bodies/1");
+        std::fs::write(&unused, "").unwrap();
+        shared.keeper.send(Chore::Remove(unused.clone())).unwrap();
+        let committing = submitter.downgrade();
+        let mut work = Work { shared, chores, committer: committing, stopped: false };
+        work.compact().unwrap();
+        assert!(!unused.exists());
+        assert!(!first.exists());
+        drop(submitter);
+        committer.join();
     }
 }

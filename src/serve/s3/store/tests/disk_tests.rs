@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::support_tests::{Temp, noise};
 use crate::serve::s3::store::disk::watch::Watch;
-use crate::serve::s3::store::{Condition, Options, Store, StoreError};
+use crate::serve::s3::store::{Condition, Durability, Options, Store, StoreError};
 
 const FIRST: &str = "log/0000000000000001.log";
 
@@ -33,6 +33,31 @@ async fn the_end_of_the_log_is_durable_before_anything_follows_from_it() {
     let written = first.metadata().unwrap().modified().unwrap();
     assert_ne!(written, SystemTime::UNIX_EPOCH, "pages that are clean may not be on disk");
     assert_eq!(temp.read("k", None).await, noise(70_000, 1));
+}
+
+#[tokio::test]
+async fn a_segment_that_could_not_be_removed_leaves_no_gap() {
+    let relaxed =
+        Options { durability: Durability::Relaxed, segment_size: 4096, ..Options::default() };
+    let mut temp = Temp::with(relaxed).await;
+    let watch = Watch::of(temp.dir.path());
+    let step = format!("remove {FIRST}");
+    watch.fail(Some(&step));
+    for n in 0..40 {
+        temp.put("k", &noise(1000, n)).await;
+    }
+    watch.wait_for(&format!("failed {step}"));
+    for n in 0..40 {
+        temp.put("k", &noise(1000, n)).await;
+    }
+    temp.reopen();
+    watch.fail(None);
+    for n in 0..41 {
+        temp.put("k", &noise(1000, n)).await;
+    }
+    watch.wait_for(&step);
+    temp.reopen();
+    assert_eq!(temp.read("k", None).await, noise(1000, 40));
 }
 
 #[tokio::test]
