@@ -70,13 +70,10 @@ pub(crate) async fn apply(state: &State, bucket: &BucketConfig) -> Result<(), Se
         object_lock: bucket.object_lock,
         owner_id: OWNER_ID.to_owned(),
         owner_name: OWNER_NAME.to_owned(),
+        configs: buckets::documents("BucketOwnerEnforced", "private").map_err(wrong)?,
     };
     match state.store.create_bucket(new).await {
-        Ok(_) => {
-            let ownership = "BucketOwnerEnforced";
-            buckets::prepare(state, name, ownership, "private").await.map_err(wrong)?;
-        }
-        Err(StoreError::BucketAlreadyExists(_)) => {}
+        Ok(_) | Err(StoreError::BucketAlreadyExists(_)) => {}
         Err(error) => return Err(store(error)),
     }
     let there = state.store.bucket(name).map_err(store)?;

@@ -108,6 +108,19 @@ async fn faults_fail_the_requests_they_name() {
 }
 
 #[tokio::test]
+async fn a_bucket_is_made_in_one_step() {
+    let server = TestServer::new(CONFIG).await;
+    let commits = || server.service.state.store.log_figures().commits;
+    let before = commits();
+    assert_eq!(server.ask("PUT", "/fresh", &[], "").await.status, 200);
+    assert_eq!(commits(), before + 1);
+    for document in ["publicAccessBlock", "ownershipControls"] {
+        let got = server.ask("GET", &format!("/fresh?{document}"), &[], "").await;
+        assert_eq!(got.status, 200, "{document}: {}", got.text());
+    }
+}
+
+#[tokio::test]
 async fn a_store_that_takes_no_writes_is_not_well() {
     let server = TestServer::new(CONFIG).await;
     let address = "127.0.0.1:1".parse().unwrap();

@@ -1,5 +1,8 @@
 //! Buckets themselves: make, find, list, remove.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use s3s::{S3ErrorCode, S3Response, S3Result, dto};
 
 use super::Answer;
@@ -99,19 +102,18 @@ pub(super) async fn create(
         object_lock: input.object_lock_enabled_for_bucket.unwrap_or(false),
         owner_id: super::super::OWNER_ID.to_owned(),
         owner_name: super::super::OWNER_NAME.to_owned(),
+        configs: documents(&ownership, &canned)?,
     };
     let region = bucket.region.clone();
     let output = dto::CreateBucketOutput { location: Some(format!("/{}", input.bucket)) };
     match state.store.create_bucket(bucket).await {
-        Ok(_) => {}
+        Ok(_) => Ok(S3Response::new(output)),
         // Making one's own bucket once more is fine in the first region alone.
         Err(StoreError::BucketAlreadyExists(_)) if region == FIRST_REGION => {
-            return Ok(S3Response::new(output));
+            Ok(S3Response::new(output))
         }
-        Err(error) => return Err(store_error(error)),
+        Err(error) => Err(store_error(error)),
     }
-    prepare(state, &input.bucket, &ownership, &canned).await?;
-    Ok(S3Response::new(output))
 }
 
 /// Names that S3 keeps for itself.
@@ -124,25 +126,19 @@ fn is_reserved(name: &str) -> bool {
             .any(|suffix| name.ends_with(suffix))
 }
 
-/// Gives a new bucket what buckets have from the start.
-pub(crate) async fn prepare(
-    state: &State,
-    bucket: &str,
-    ownership: &str,
-    canned: &str,
-) -> S3Result<()> {
+/// The documents that buckets have from the start.
+pub(crate) fn documents(ownership: &str, canned: &str) -> S3Result<BTreeMap<String, Bytes>> {
     let controls = dto::OwnershipControls {
         rules: vec![dto::OwnershipControlsRule { object_ownership: ownership.to_owned().into() }],
     };
-    let put = async |name: &str, document| {
-        state.store.put_config(bucket, name, document).await.map_err(store_error)
-    };
-    put(config::OWNERSHIP, config::to_xml(&controls)?).await?;
-    put(config::PUBLIC_ACCESS, config::to_xml(&config::full_block())?).await?;
+    let mut documents = BTreeMap::from([
+        (config::OWNERSHIP.to_owned(), config::to_xml(&controls)?),
+        (config::PUBLIC_ACCESS.to_owned(), config::to_xml(&config::full_block())?),
+    ]);
     if canned != "private" {
-        put(config::ACL, canned.to_owned().into()).await?;
+        documents.insert(config::ACL.to_owned(), canned.to_owned().into());
     }
-    Ok(())
+    Ok(documents)
 }
 
 pub(super) async fn delete(

@@ -1,5 +1,8 @@
 //! What a bucket is beside its objects.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +21,8 @@ pub struct NewBucket {
     pub owner_id: String,
     /// Name of the owner, opaque.
     pub owner_name: String,
+    /// The configuration documents that it has from the start, by name.
+    pub configs: BTreeMap<String, Bytes>,
 }
 
 /// A bucket as it is now.

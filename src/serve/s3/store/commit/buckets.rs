@@ -31,7 +31,8 @@ pub(in super::super) fn create(
         versioning,
     };
     let id = batch.next_seq();
-    write(batch, id, info.clone(), &BTreeMap::new())?;
+    new.configs.values().try_for_each(check_document)?;
+    write(batch, id, info.clone(), &new.configs)?;
     Ok(info)
 }
 
@@ -86,11 +87,10 @@ pub(in super::super) fn configure(
     let (bucket, state) = batch.bucket(name)?;
     let mut configs = state.configs.clone();
     let before = match content {
-        Some(content) if content.len() > MAX_DOCUMENT => {
-            let (what, size) = ("a configuration document", content.len());
-            return Err(StoreError::TooLarge { what, size, limit: MAX_DOCUMENT });
+        Some(content) => {
+            check_document(&content)?;
+            configs.insert(document.to_owned(), content)
         }
-        Some(content) => configs.insert(document.to_owned(), content),
         None => match configs.remove(document) {
             None => return Ok(false),
             before => before,
@@ -98,6 +98,14 @@ pub(in super::super) fn configure(
     };
     write(batch, bucket.id, state.info.clone(), &configs)?;
     Ok(before.is_some())
+}
+
+fn check_document(content: &Bytes) -> Result<(), StoreError> {
+    if content.len() <= MAX_DOCUMENT {
+        return Ok(());
+    }
+    let (what, size) = ("a configuration document", content.len());
+    Err(StoreError::TooLarge { what, size, limit: MAX_DOCUMENT })
 }
 
 fn write(

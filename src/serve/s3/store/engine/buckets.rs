@@ -7,11 +7,12 @@ use super::super::commit::{Touches, buckets as decide};
 use super::{Result, Store};
 
 impl Store {
-    /// Makes a bucket.
+    /// Makes a bucket, with its documents, in one step.
     ///
     /// # Errors
     ///
-    /// [`super::super::StoreError::BucketAlreadyExists`].
+    /// [`super::super::StoreError::BucketAlreadyExists`],
+    /// [`super::super::StoreError::TooLarge`].
     pub async fn create_bucket(&self, bucket: NewBucket) -> Result<BucketInfo> {
         let touches = Touches::bucket(&bucket.name);
         self.submitter()?.run(touches, move |batch| decide::create(batch, bucket)).await

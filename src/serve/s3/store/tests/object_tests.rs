@@ -330,3 +330,18 @@ async fn limits_are_kept() {
     ));
     temp.put("after", b"1").await;
 }
+
+#[tokio::test]
+async fn a_bucket_has_its_documents_from_the_start() {
+    let mut temp = Temp::new().await;
+    let configs = |document| [("cors".to_owned(), document)].into();
+    let large = NewBucket { configs: configs(vec![0; (1 << 20) + 1].into()), ..bucket("large") };
+    let refused = temp.create_bucket(large).await;
+    assert!(matches!(refused, Err(StoreError::TooLarge { .. })), "{refused:?}");
+    let commits = temp.log_figures().commits;
+    let new = NewBucket { configs: configs(Bytes::from_static(b"<CORS/>")), ..bucket("c") };
+    temp.create_bucket(new).await.unwrap();
+    assert_eq!(temp.log_figures().commits, commits + 1);
+    temp.reopen();
+    assert_eq!(temp.config("c", "cors").unwrap().unwrap(), "<CORS/>");
+}
