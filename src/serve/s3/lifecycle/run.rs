@@ -1,6 +1,7 @@
 //! Running the rules of all buckets, once. Each removal is conditional on what
 //! was looked at, so that nothing newer is lost.
 
+use futures::{StreamExt as _, stream};
 use s3s::dto::{BucketLifecycleConfiguration, LifecycleRule};
 use serde::Serialize;
 
@@ -13,6 +14,9 @@ use crate::serve::s3::store::{
 
 /// Keys looked at in one go.
 const PAGE: usize = 1000;
+/// Removals under way at a time; fewer than may wait in the store, so that others
+/// who write are not held up.
+const AT_ONCE: usize = 256;
 /// The most removals that a report lists; all are counted.
 const LISTED: usize = 1000;
 
@@ -89,11 +93,13 @@ async fn of_bucket(
     let mut from = String::new();
     loop {
         let page = state.store.lifecycle_page(bucket, "", &from, PAGE)?;
-        // All at once, as those that are in the same batch share a sync.
+        // Many at once, as those that are in the same batch share a sync.
         let due: Vec<Due<'_>> =
             page.keys.iter().flat_map(|key| due(state, bucket, rules, key)).collect();
-        let results = futures::future::join_all(due.iter().map(|due| remove(state, bucket, due)));
-        for (due, result) in due.iter().zip(results.await) {
+        let removals: Vec<_> = due.iter().map(|due| remove(state, bucket, due)).collect();
+        let mut results = stream::iter(removals).buffered(AT_ONCE);
+        for due in &due {
+            let Some(result) = results.next().await else { break };
             report.note(bucket, due, result?);
         }
         match page.next {

@@ -191,7 +191,7 @@ fn touches(shared: &Shared, record: &Record) -> Option<Touches> {
     let state = shared.catalog.by_id(id)?.state()?;
     let bucket = &state.info.name;
     Some(match record {
-        Record::Version(record) => Touches::key(bucket, &record.key),
+        Record::Version(record) => Touches::version(bucket, &record.key, record.version_id()),
         Record::Upload(record) => Touches::upload(bucket, record.id),
         Record::Part(record) => Touches::part(bucket, record.upload, record.info.number),
         _ => Touches::bucket(bucket),

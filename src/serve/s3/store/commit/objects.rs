@@ -69,15 +69,10 @@ pub(in super::super) fn delete(
     options: &DeleteOptions,
 ) -> Result<Deleted, StoreError> {
     let (bucket, state) = batch.bucket(bucket_name)?;
-    let (named, null, current) = {
-        let index = read(&bucket.index);
-        let named = options.version.and_then(|id| index.version(&key, id).cloned());
-        let null = index.version(&key, VersionId::Null).cloned();
-        (named, null, index.current(&key).cloned())
-    };
-    let subject = if options.version.is_some() { &named } else { &current };
-    check(&options.condition, &key, subject.as_ref())?;
     if let Some(id) = options.version {
+        // Other versions of the key may change in the same batch.
+        let named = read(&bucket.index).version(&key, id).cloned();
+        check(&options.condition, &key, named.as_ref())?;
         let Some(version) = named else {
             return Ok(Deleted { version_id: Some(id), delete_marker: false, changed: false });
         };
@@ -86,6 +81,11 @@ pub(in super::super) fn delete(
         drop_version(batch, bucket.id, key, version.seq)?;
         return Ok(Deleted { version_id: Some(id), delete_marker, changed: true });
     }
+    let (null, current) = {
+        let index = read(&bucket.index);
+        (index.version(&key, VersionId::Null).cloned(), index.current(&key).cloned())
+    };
+    check(&options.condition, &key, current.as_ref())?;
     if state.info.versioning == Versioning::Unversioned {
         let changed = null.is_some();
         if let Some(version) = null {

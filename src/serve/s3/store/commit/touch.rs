@@ -7,7 +7,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hash};
 use std::sync::LazyLock;
 
-use super::super::version::UploadId;
+use super::super::version::{UploadId, VersionId};
 
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
@@ -30,9 +30,19 @@ impl Touches {
         Self(vec![(hash((bucket,)), Kind::Alone)])
     }
 
-    /// A key in a bucket.
+    /// A key in a bucket: its versions, and which of them is the current one.
     pub(in super::super) fn key(bucket: &str, key: &str) -> Self {
         Self(vec![(hash((bucket,)), Kind::Shared), (hash((bucket, key)), Kind::Alone)])
+    }
+
+    /// One version of a key, for changes that ask for it by its id and care for no
+    /// other one.
+    pub(in super::super) fn version(bucket: &str, key: &str, id: VersionId) -> Self {
+        Self(vec![
+            (hash((bucket,)), Kind::Shared),
+            (hash((bucket, key)), Kind::Shared),
+            (hash((bucket, key, id)), Kind::Alone),
+        ])
     }
 
     /// One part of an upload.
@@ -98,6 +108,19 @@ mod tests {
         assert!(!touched.admit(&Touches::bucket("b")));
         assert!(!touched.admit(&Touches::key("b", "3")), "nothing overtakes the bucket's change");
         assert!(touched.admit(&Touches::key("other", "1")));
+    }
+
+    #[test]
+    fn versions_of_one_key_go_together() {
+        let mut touched = Touched::default();
+        let version = |number| Touches::version("b", "k", VersionId::Id(number));
+        assert!(touched.admit(&version(1)));
+        assert!(touched.admit(&version(2)));
+        assert!(touched.admit(&Touches::version("b", "k", VersionId::Null)));
+        assert!(touched.admit(&Touches::version("b", "other", VersionId::Id(2))));
+        assert!(!touched.admit(&version(2)));
+        assert!(!touched.admit(&Touches::key("b", "k")));
+        assert!(!touched.admit(&version(3)), "nothing overtakes the key's change");
     }
 
     #[test]

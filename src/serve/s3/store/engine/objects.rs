@@ -89,7 +89,10 @@ impl Store {
         options: DeleteOptions,
     ) -> Result<Deleted> {
         check_key(key)?;
-        let touches = Touches::key(bucket, key);
+        let touches = match options.version {
+            Some(id) => Touches::version(bucket, key, id),
+            None => Touches::key(bucket, key),
+        };
         let (bucket, key) = (bucket.to_owned(), key.to_owned());
         let decide = move |batch: &mut _| decide::delete(batch, &bucket, key, &options);
         self.submitter()?.run(touches, decide).await
@@ -150,4 +153,59 @@ fn parse(key: &str, head: &[u8]) -> Result<VersionRecord> {
 pub(super) fn check_key(key: &str) -> Result<()> {
     let fits = (1..=MAX_KEY).contains(&key.len());
     if fits { Ok(()) } else { Err(StoreError::KeyLength(key.len())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::body::Body;
+    use super::super::super::bucket::{NewBucket, Versioning};
+    use super::super::super::meta::ObjectMeta;
+    use super::super::super::version::ETag;
+    use super::super::{Durability, Options};
+    use super::*;
+
+    fn empty() -> NewObject {
+        let (meta, etag) = (ObjectMeta::default(), ETag::of_md5([0; 16]));
+        NewObject { meta, etag, body: Body::empty(), last_modified: None }
+    }
+
+    #[tokio::test]
+    async fn versions_of_one_key_are_deleted_in_one_batch() {
+        let dir = tempfile::tempdir().unwrap();
+        let relaxed = Options { durability: Durability::Relaxed, ..Options::default() };
+        let store = Store::open(dir.path(), relaxed).unwrap();
+        let bucket = NewBucket { name: "b".to_owned(), ..NewBucket::default() };
+        store.create_bucket(bucket).await.unwrap();
+        store.put_object("b", "k", empty(), Condition::default()).await.unwrap();
+        store.set_versioning("b", Versioning::Enabled).await.unwrap();
+        let mut ids = vec![VersionId::Null];
+        for _ in 0..50 {
+            let put = store.put_object("b", "k", empty(), Condition::default()).await;
+            ids.push(put.unwrap().version_id);
+        }
+        let last = ids.pop();
+        let before = store.log_figures();
+        // All of them are there before the committer takes the first one.
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let busy = store.submitter().unwrap().run(Touches::bucket("other"), move |_| {
+            let _ = wait.recv();
+            Ok(())
+        });
+        let deletes = futures::future::join_all(ids.iter().map(|id| {
+            let options = DeleteOptions { version: Some(*id), ..DeleteOptions::default() };
+            store.delete_object("b", "k", options)
+        }));
+        let release = async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            drop(go);
+        };
+        let (_, deleted, ()) = futures::join!(busy, deletes, release);
+        assert!(deleted.into_iter().all(|deleted| deleted.unwrap().changed));
+        let after = store.log_figures();
+        assert_eq!(after.batches - before.batches, 1);
+        assert_eq!(store.figures().versions, 1);
+        assert_eq!(store.head("b", "k", None).unwrap().summary.version_id, last.unwrap());
+    }
 }
