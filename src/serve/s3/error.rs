@@ -258,6 +258,9 @@ pub(crate) fn default_message(code: &str) -> &'static str {
         "OwnershipControlsNotFoundError" => "The bucket ownership controls were not found",
         "PreconditionFailed" => "At least one of the pre-conditions you specified did not hold",
         "ReplicationConfigurationNotFoundError" => "The replication configuration was not found",
+        "RequestTimeout" => {
+            "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."
+        }
         "RequestTimeTooSkewed" => {
             "The difference between the request time and the current time is too large."
         }

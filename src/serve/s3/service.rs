@@ -27,6 +27,7 @@ use super::handover::{for_s3s, hoisted};
 use super::log::{Entry, short};
 use super::operation::{self, Asked, Resolved};
 use super::request::chunked::Decoder;
+use super::request::idle;
 use super::request::payload::{Expected, Payload, Received};
 use super::request::target::Target;
 use super::state::{Context, Request as Seen, State};
@@ -78,6 +79,7 @@ impl Service {
         request: Request<Body>,
         remote: Option<SocketAddr>,
     ) -> Result<Response<AnswerBody>, Cut> {
+        let request = request.map(idle::timed);
         let start = Instant::now();
         let request_id = hex::encode_upper(&uuid::Uuid::new_v4().as_bytes()[..8]);
         let mut entry = self.entry(&request, &request_id, remote);

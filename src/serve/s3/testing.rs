@@ -78,6 +78,17 @@ impl TestServer {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Got {
+        self.stream(method, target, headers, Body::from(body.into())).await
+    }
+
+    /// As [`TestServer::ask`], with a body of any kind whose length is known.
+    pub(crate) async fn stream(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> Got {
         let date = time::amz_date(clock::machine_now());
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential=any/{}/us-east-1/s3/aws4_request, SignedHeaders={}, Signature=0",
@@ -95,7 +106,7 @@ impl TestServer {
             ("authorization", &authorization),
         ];
         all.extend(headers);
-        self.anonymous(method, target, &all, body).await
+        self.send(request(method, target, &all, body)).await
     }
 
     /// Sends a request as it is.
@@ -106,13 +117,7 @@ impl TestServer {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Got {
-        let body = body.into();
-        let mut request = Request::builder().method(method).uri(target);
-        request = request.header("host", "localhost:9000").header("content-length", body.len());
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        self.send(request.body(Body::from(body)).unwrap()).await
+        self.send(request(method, target, headers, Body::from(body.into()))).await
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Got {
@@ -121,4 +126,16 @@ impl TestServer {
         let body = body.collect().await.unwrap().to_bytes();
         Got { status: parts.status, headers: parts.headers, body }
     }
+}
+
+fn request(method: &str, target: &str, headers: &[(&str, &str)], body: Body) -> Request<Body> {
+    let mut request =
+        Request::builder().method(method).uri(target).header("host", "localhost:9000");
+    if let Some(length) = http_body::Body::size_hint(&body).exact() {
+        request = request.header("content-length", length);
+    }
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(body).unwrap()
 }

@@ -15,6 +15,7 @@ use s3s::Body;
 use serde::Serialize;
 
 use super::options::Addresses;
+use super::request::idle::{self, Quiet};
 use super::request::target::read_query;
 use super::state::State;
 
@@ -86,6 +87,7 @@ impl Admin {
 
     /// Answers a request.
     pub(crate) async fn call(&self, request: Request<Body>) -> Response<Body> {
+        let request = request.map(idle::timed);
         let answered = match guard::check(request.headers(), &self.state.domains) {
             Ok(()) => self.route(request).await,
             Err(message) => Err(Refusal::new(StatusCode::FORBIDDEN, message)),
@@ -137,8 +139,6 @@ impl Admin {
     }
 }
 
-async fn whole(mut body: Body) -> Result<Bytes, Refusal> {
-    body.store_all_limited(MAX_BODY)
 impl Admin {
     /// Not well when nothing can be written any more.
     fn health(&self) -> Answer {
@@ -152,8 +152,11 @@ impl Admin {
     }
 }
 
-        .await
-        .map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"))
+async fn whole(mut body: Body) -> Result<Bytes, Refusal> {
+    body.store_all_limited(MAX_BODY).await.map_err(|error| match error.downcast::<Quiet>() {
+        Ok(quiet) => Refusal::new(StatusCode::REQUEST_TIMEOUT, quiet.to_string()),
+        Err(_) => Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long"),
+    })
 }
 
 fn json(value: &impl Serialize) -> Response<Body> {

@@ -14,6 +14,7 @@ use memchr::memmem;
 use s3s::{Body, S3Error, S3ErrorCode};
 
 use super::malformed;
+use crate::serve::s3::request::payload::broken_off;
 
 /// The most bytes before the file.
 const MAX_BEFORE_FILE: usize = 20 * 1024;
@@ -71,7 +72,7 @@ pub(super) async fn read(mut body: Body, boundary: &[u8]) -> Result<(Form, FileB
                     buffer.extend_from_slice(&data);
                 }
             }
-            Some(Err(_)) => return Err(S3ErrorCode::IncompleteBody.into()),
+            Some(Err(error)) => return Err(broken_off(&error)),
             None => ended = true,
         }
     }

@@ -17,6 +17,7 @@ use sha2::Digest as _;
 use sha2::Sha256;
 
 use super::chunked::{ChunkError, Decoder};
+use super::idle::Quiet;
 use crate::serve::s3::checksum::{self, Hasher, Kind};
 use crate::serve::s3::error::{custom, fail, with};
 
@@ -285,6 +286,11 @@ fn incomplete() -> S3Error {
     )
 }
 
+/// What is said of a body that ended with an error of the connection.
+pub(crate) fn broken_off(error: &StdError) -> S3Error {
+    if error.is::<Quiet>() { S3ErrorCode::RequestTimeout.into() } else { incomplete() }
+}
+
 fn chunk_error(error: ChunkError) -> S3Error {
     match error {
         ChunkError::Incomplete => incomplete(),
@@ -337,8 +343,8 @@ impl Body for Payload {
                         return Poll::Ready(Some(Err(this.broken(chunk_error(error)))));
                     }
                 }
-                Some(Err(_)) => {
-                    return Poll::Ready(Some(Err(this.broken(incomplete()))));
+                Some(Err(error)) => {
+                    return Poll::Ready(Some(Err(this.broken(broken_off(&error)))));
                 }
                 None => {
                     this.ended = true;
