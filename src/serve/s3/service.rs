@@ -28,7 +28,7 @@ use super::log::{Entry, short};
 use super::operation::{self, Asked, Resolved};
 use super::request::chunked::Decoder;
 use super::request::idle;
-use super::request::payload::{Expected, Payload, Received};
+use super::request::payload::{Expected, MAX_OBJECT, Payload, Received};
 use super::request::target::Target;
 use super::state::{Context, Request as Seen, State};
 use super::{access, cors, form, time};
@@ -39,8 +39,6 @@ const MAX_HEADERS: usize = 16 * 1024;
 const MAX_XML: usize = 2 * 1024 * 1024;
 /// How much is read of a body that an operation did not want.
 const HEARD_OUT: usize = 16 * 1024 * 1024;
-/// The largest object of one request: 5 GiB.
-const MAX_OBJECT: u64 = 5 << 30;
 
 /// Says that the connection shall be closed without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +77,8 @@ impl Service {
         request: Request<Body>,
         remote: Option<SocketAddr>,
     ) -> Result<Response<AnswerBody>, Cut> {
-        let request = request.map(idle::timed);
         let start = Instant::now();
+        let request = request.map(idle::timed);
         let request_id = hex::encode_upper(&uuid::Uuid::new_v4().as_bytes()[..8]);
         let mut entry = self.entry(&request, &request_id, remote);
         let method = request.method().clone();

@@ -65,7 +65,7 @@ pub(super) async fn post(
     seen.target.query.clear();
     access::check(&service.state, &seen)?;
     as_headers(&form, &mut seen)?;
-    let expected = Expected { limits, ..Expected::read(&seen.headers, true)? };
+    let expected = Expected::of_form(&seen.headers, limits)?;
     seen.received.lock().wants_md5 = true;
     let file = Body::http_body_unsync(file);
     let payload = Payload::new(file, None, expected, seen.received.clone());

@@ -21,6 +21,9 @@ use super::idle::Quiet;
 use crate::serve::s3::checksum::{self, Hasher, Kind};
 use crate::serve::s3::error::{custom, fail, with};
 
+/// The largest object of one request: 5 GiB.
+pub(crate) const MAX_OBJECT: u64 = 5 << 30;
+
 type StdError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a body turned out to be. Shared between the stream and the operation.
@@ -80,6 +83,17 @@ impl Expected {
             expected.checksum = declared(headers)?;
         }
         Ok(expected)
+    }
+
+    /// As [`Expected::read`], of the file in a form, which says no length. `limits`
+    /// are those of its policy.
+    pub(crate) fn of_form(
+        headers: &HeaderMap,
+        limits: Option<(u64, u64)>,
+    ) -> Result<Self, S3Error> {
+        let (least, most) = limits.unwrap_or((0, MAX_OBJECT));
+        let limits = Some((least, most.min(MAX_OBJECT)));
+        Ok(Self { limits, ..Self::read(headers, true)? })
     }
 }
 
@@ -373,5 +387,18 @@ impl Drop for Payload {
         if !self.ended {
             self.received.lock().rest = Some(std::mem::take(&mut self.inner));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_form_brings_more_than_the_largest_object() {
+        let limits = |policy| Expected::of_form(&HeaderMap::new(), policy).unwrap().limits;
+        assert_eq!(limits(None), Some((0, MAX_OBJECT)));
+        assert_eq!(limits(Some((1, 10))), Some((1, 10)));
+        assert_eq!(limits(Some((1, u64::MAX))), Some((1, MAX_OBJECT)));
     }
 }
