@@ -137,9 +137,7 @@ impl Admin {
             },
         }
     }
-}
 
-impl Admin {
     /// Not well when nothing can be written any more.
     fn health(&self) -> Answer {
         match self.state.store.failure() {

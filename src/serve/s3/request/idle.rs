@@ -121,7 +121,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_slow_sender_is_heard_out() {
         let server = TestServer::new("buckets: [{name: plain}]").await;
-        let body = Slow::body(IDLE - Duration::from_secs(1), 10);
+        let body = Slow::body(IDLE * 9 / 10, 10);
         let got = server.stream("PUT", "/plain/k", &[], body).await;
         assert_eq!(got.status, 200, "{}", got.text());
         assert_eq!(server.ask("GET", "/plain/k", &[], "").await.text(), "xxxxxxxxxx");
