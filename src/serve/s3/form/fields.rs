@@ -113,6 +113,11 @@ fn step(buffer: &mut BytesMut, delimiter: &[u8], form: &mut Form) -> Result<Step
     if form.fields.len() == MAX_FIELDS {
         return Err(malformed());
     }
+    // A policy would be held against one of the values, and the other taken.
+    if form.get(&part.name).is_some() {
+        let message = format!("The form has more than one field '{}'.", part.name);
+        return Err(super::invalid_argument(&part.name, text, message));
+    }
     form.fields.push((part.name, text.to_owned()));
     buffer.advance(value + length);
     Ok(Step::Field)
@@ -254,6 +259,9 @@ mod tests {
         --XX\r\nContent-Disposition: form-data; name=\"file\"; filename=\"C:\\\\a\\\\b.txt\"\r\nContent-Type: text/plain\r\n\r\n\
         some\r\n--XY text\r\n--XX\r\nContent-Disposition: form-data; name=\"submit\"\r\n\r\nUpload\r\n--XX--\r\n";
 
+    const TWICE: &[u8] = b"--XX\r\nContent-Disposition: form-data; name=\"acl\"\r\n\r\nprivate\r\n\
+        --XX\r\nContent-Disposition: form-data; name=\"ACL\"\r\n\r\npublic-read\r\n--XX--\r\n";
+
     #[tokio::test]
     async fn fields_and_file_are_read_in_pieces_of_any_size() {
         for piece in 1..80 {
@@ -270,6 +278,7 @@ mod tests {
             (&b""[..], "MalformedPOSTRequest"),
             (b"--XX--\r\n", "InvalidArgument"),
             (b"--XX\r\n\r\nvalue\r\n--XX--", "MalformedPOSTRequest"),
+            (TWICE, "InvalidArgument"),
             (&b"x".repeat(30_000), "MaxPostPreDataLengthExceeded"),
         ] {
             let error = parse(bytes, 1000).await.unwrap_err();

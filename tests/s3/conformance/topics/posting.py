@@ -206,6 +206,15 @@ def extra_field(s3: S3) -> None:
     post(s3, bucket, fields).error(403, "AccessDenied")
 
 
+@G.case("repeated_field", f"{SECTION}: a condition is about one value; InvalidArgument")
+def repeated_field(s3: S3) -> None:
+    bucket = s3.bucket()
+    fields = {**KEY, "Content-Type": "text/css"}
+    fields = signed(s3, bucket, fields, [{k: v} for k, v in fields.items()])
+    post(s3, bucket, {**fields, "content-type": "text/html"}).error(400, "InvalidArgument")
+    s3.req("HEAD", bucket, "k").ok(404)
+
+
 @G.case("other_bucket", f"{SECTION}: the bucket of the policy; AccessDenied")
 def other_bucket(s3: S3) -> None:
     bucket, other = s3.bucket(), s3.bucket()
