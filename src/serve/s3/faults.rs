@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use s3s::S3ErrorCode;
 use serde::{Deserialize, Serialize};
 
 use super::glob;
@@ -60,7 +61,7 @@ pub struct FaultRule {
     /// The code of `error`. Default: `InternalError`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The HTTP status of `error`, 400 to 599. Default: 500.
+    /// The HTTP status of `error`, 400 to 599. Default: that of the code, or 500.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// How much `cut` lets through. Default: half of the body.
@@ -226,7 +227,9 @@ impl Fault {
             FaultKind::InternalError => self.fail("internal-error", "InternalError", 500),
             FaultKind::Error => {
                 let code = rule.code.as_deref().unwrap_or("InternalError");
-                self.fail("error", code, rule.status.unwrap_or(500));
+                let implied = || S3ErrorCode::from_bytes(code.as_bytes())?.status_code();
+                let status = rule.status.or_else(|| implied().map(|status| status.as_u16()));
+                self.fail("error", code, status.unwrap_or(500));
             }
             FaultKind::Cut => {
                 self.cut.get_or_insert(rule.after_bytes.map_or(CutAfter::Half, CutAfter::Bytes));
@@ -301,6 +304,23 @@ mod tests {
         faults.add(rules(r#"[{"kind":"cut"}]"#)).unwrap();
         assert_eq!(faults.list()[0].applied, 2);
         assert_eq!(faults.decide("GetObject", "b", "k").cut, Some(CutAfter::Half));
+    }
+
+    #[test]
+    fn an_error_has_the_status_of_its_code_unless_told() {
+        let faults = Faults::default();
+        for (rule, status) in [
+            (r#""code":"SlowDown""#, 503),
+            (r#""code":"NoSuchKey""#, 404),
+            (r#""code":"AccessDenied""#, 403),
+            (r#""code":"Odd""#, 500),
+            (r#""status":418"#, 418),
+            (r#""code":"SlowDown","status":429"#, 429),
+        ] {
+            faults.replace(rules(&format!(r#"[{{"kind":"error",{rule}}}]"#))).unwrap();
+            let error = faults.decide("GetObject", "b", "k").error;
+            assert_eq!(error.map(|(_, status)| status), Some(status), "{rule}");
+        }
     }
 
     #[test]

@@ -74,6 +74,7 @@ def clock_keeps_clients(s3: S3) -> None:
             403,
             "AccessDenied",
         ),
+        "fault_error_without_status": ({"kind": "error", "code": "SlowDown"}, 503, "SlowDown"),
     },
     admin=True,
 )
