@@ -28,7 +28,6 @@ type StdError = Box<dyn std::error::Error + Send + Sync>;
 pub(in super::super) struct Form {
     pub(super) fields: Vec<(String, String)>,
     pub(super) file_name: String,
-    pub(super) file_type: String,
 }
 
 impl Form {
@@ -104,7 +103,6 @@ fn step(buffer: &mut BytesMut, delimiter: &[u8], form: &mut Form) -> Result<Step
     let value = end + 4;
     if part.name == "file" {
         form.file_name = part.file_name;
-        form.file_type = part.content_type;
         buffer.advance(value);
         return Ok(Step::File);
     }
@@ -126,19 +124,14 @@ fn step(buffer: &mut BytesMut, delimiter: &[u8], form: &mut Form) -> Result<Step
 struct Part {
     name: String,
     file_name: String,
-    content_type: String,
 }
 
 impl Part {
     fn read(head: &[u8]) -> Result<Self, S3Error> {
         let head = std::str::from_utf8(head).map_err(|_| malformed())?;
-        let mut part =
-            Self { name: String::new(), file_name: String::new(), content_type: String::new() };
+        let mut part = Self { name: String::new(), file_name: String::new() };
         for line in head.split("\r\n") {
             let Some((name, value)) = line.split_once(':') else { continue };
-            if name.eq_ignore_ascii_case("content-type") {
-                value.trim().clone_into(&mut part.content_type);
-            }
             if name.eq_ignore_ascii_case("content-disposition") {
                 part.name = quoted(value, "name").unwrap_or_default().to_ascii_lowercase();
                 let file = quoted(value, "filename").unwrap_or_default();
@@ -267,7 +260,7 @@ mod tests {
         for piece in 1..80 {
             let (form, file) = parse(FORM, piece).await.unwrap();
             assert_eq!(form.get("key"), Some("user/${filename}"));
-            assert_eq!((form.file_name.as_str(), form.file_type.as_str()), ("b.txt", "text/plain"));
+            assert_eq!(form.file_name, "b.txt");
             assert_eq!(file.unwrap(), "some\r\n--XY text", "{piece}");
         }
     }

@@ -172,11 +172,6 @@ fn as_headers(form: &Form, seen: &mut Seen) -> Result<(), S3Error> {
             seen.headers.insert(HeaderName::from_static("x-amz-tagging"), value);
         }
     }
-    if !seen.headers.contains_key(header::CONTENT_TYPE)
-        && let Ok(kind) = HeaderValue::from_str(&form.file_type)
-    {
-        seen.headers.insert(header::CONTENT_TYPE, kind);
-    }
     super::service::check_headers(&seen.headers)
 }
 

@@ -104,10 +104,11 @@ impl PostPolicy {
                 return Err(denied(&format!("Policy Condition failed: {shown}")));
             }
         }
-        let extra: Vec<_> = form
-            .fields
-            .iter()
-            .map(|(name, _)| name.as_str())
+        // The bucket is one of the fields, whether the form names it or not.
+        let named = form.fields.iter().map(|(name, _)| name.as_str());
+        let extra: Vec<_> = named
+            .filter(|name| *name != "bucket")
+            .chain(["bucket"])
             .filter(|name| !self.covers(name))
             .collect();
         if !extra.is_empty() {
@@ -117,19 +118,8 @@ impl PostPolicy {
     }
 
     fn covers(&self, field: &str) -> bool {
-        matches!(
-            field,
-            "policy"
-                | "x-amz-signature"
-                | "file"
-                | "x-amz-algorithm"
-                | "x-amz-credential"
-                | "x-amz-date"
-                | "x-amz-security-token"
-                | "bucket"
-                | "signature"
-                | "awsaccesskeyid"
-        ) || field.starts_with("x-ignore-")
+        matches!(field, "policy" | "x-amz-signature" | "file" | "signature" | "awsaccesskeyid")
+            || field.starts_with("x-ignore-")
             || self.conditions.iter().any(|condition| match condition {
                 Condition::Equals(name, _) | Condition::StartsWith(name, _) => name == field,
                 Condition::Length(..) => false,
@@ -216,6 +206,25 @@ mod tests {
         ] {
             let error = policy.check(&fields, bucket, key, now).unwrap_err();
             assert_eq!(*error.code(), S3ErrorCode::AccessDenied, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn every_field_needs_a_condition_and_so_does_the_bucket() {
+        let refused = |conditions: &str, fields: &[(&str, &str)]| {
+            let checked = policy(conditions).unwrap().check(&form(fields), "b", "k", 0);
+            checked.err().map(|error| error.message().unwrap_or_default().to_owned())
+        };
+        let extra =
+            |names: &str| Some(format!("Invalid according to Policy: Extra input fields: {names}"));
+        let key = ("key", "k");
+        assert_eq!(refused(r#"[{"key":"k"}]"#, &[key]), extra("bucket"));
+        assert_eq!(refused(r#"[{"key":"k"}]"#, &[key, ("bucket", "b")]), extra("bucket"));
+        assert_eq!(refused(r#"[{"key":"k"},["starts-with","$bucket",""]]"#, &[key]), None);
+        let both = r#"[{"key":"k"},{"bucket":"b"}]"#;
+        assert_eq!(refused(both, &[key, ("signature", "s"), ("awsaccesskeyid", "a")]), None);
+        for name in ["x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-security-token"] {
+            assert_eq!(refused(both, &[key, (name, "x")]), extra(name));
         }
     }
 

@@ -206,6 +206,33 @@ def extra_field(s3: S3) -> None:
     post(s3, bucket, fields).error(403, "AccessDenied")
 
 
+@G.case("type_of_the_file", f"{SECTION}: Content-Type is a field; binary/octet-stream without")
+def type_of_the_file(s3: S3) -> None:
+    bucket = s3.bucket()
+    post(s3, bucket, signed(s3, bucket, KEY, [KEY])).ok(204)
+    got = s3.req("HEAD", bucket, "k").ok()["content-type"]
+    equal(got, "binary/octet-stream", "Content-Type")
+
+
+@G.table(
+    f"{SECTION}: each field needs a condition, the bucket and those of the signature too",
+    {
+        "bucket_without_condition": ("bucket",),
+        "algorithm_without_condition": ("x-amz-algorithm",),
+        "credential_without_condition": ("x-amz-credential",),
+        "date_without_condition": ("x-amz-date",),
+    },
+)
+def without_condition(s3: S3, name: str) -> None:
+    bucket = s3.bucket()
+    fields = signed(s3, bucket, KEY, [KEY])
+    policy = json.loads(base64.b64decode(fields["policy"]))
+    policy["conditions"] = [c for c in policy["conditions"] if name not in c]
+    fields["policy"] = base64.b64encode(json.dumps(policy).encode()).decode()
+    fields["x-amz-signature"] = s3.signer.signature(s3.signer.moment(), fields["policy"])
+    post(s3, bucket, fields).error(403, "AccessDenied")
+
+
 @G.case("repeated_field", f"{SECTION}: a condition is about one value; InvalidArgument")
 def repeated_field(s3: S3) -> None:
     bucket = s3.bucket()
