@@ -164,6 +164,7 @@ impl Admin {
                 key: Some(key.to_owned()),
                 query: Vec::new(),
                 raw_path: raw_path.clone(),
+                ..Target::default()
             },
             caller: Caller { access_key: Some("admin".to_owned()), ..Caller::default() },
             received: received.clone(),

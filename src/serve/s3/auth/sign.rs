@@ -83,9 +83,14 @@ impl Scope {
 pub(crate) fn canonical_path(raw: &str) -> String {
     let bytes: Vec<u8> = percent_decode_str(raw).collect();
     match String::from_utf8(bytes) {
-        Ok(text) => utf8_percent_encode(&text, PATH).to_string(),
+        Ok(text) => encode_path(&text),
         Err(_) => raw.to_owned(),
     }
+}
+
+/// A path, its slashes kept.
+pub(crate) fn encode_path(text: &str) -> String {
+    utf8_percent_encode(text, PATH).to_string()
 }
 
 /// The query as it is signed: pairs sorted, without the signature itself.

@@ -63,6 +63,7 @@ pub(super) async fn post(
     seen.target.raw_path = format!("/{bucket}/{}", utf8_percent_encode(&key, NON_ALPHANUMERIC));
     seen.target.key = Some(key.clone());
     seen.target.query.clear();
+    let location = seen.target.url(seen.header("host").unwrap_or_default());
     access::check(&service.state, &seen)?;
     as_headers(&form, &mut seen)?;
     let expected = Expected::of_form(&seen.headers, limits)?;
@@ -70,7 +71,7 @@ pub(super) async fn post(
     let file = Body::http_body_unsync(file);
     let payload = Payload::new(file, None, expected, seen.received.clone());
     let outcome = service.operate(seen, Body::http_body(payload), place).await?;
-    Ok(reply(outcome, &form, place, &bucket, &key))
+    Ok(reply(outcome, &form, &location, &bucket, &key))
 }
 
 fn malformed() -> S3Error {
@@ -176,7 +177,7 @@ fn as_headers(form: &Form, seen: &mut Seen) -> Result<(), S3Error> {
 }
 
 /// The answer that the form asked for.
-fn reply(mut outcome: Outcome, form: &Form, place: &Place<'_>, bucket: &str, key: &str) -> Outcome {
+fn reply(mut outcome: Outcome, form: &Form, location: &str, bucket: &str, key: &str) -> Outcome {
     let (answer, failed) = outcome.parts();
     if failed {
         return outcome;
@@ -185,7 +186,6 @@ fn reply(mut outcome: Outcome, form: &Form, place: &Place<'_>, bucket: &str, key
     let etag =
         headers.get(header::ETAG).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
     let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-    let location = format!("{}/{}", place.resource.trim_end_matches('/'), encode(key));
     let mut headers = headers.clone();
     headers.remove(header::CONTENT_LENGTH);
     let redirect = form.get("success_action_redirect").or_else(|| form.get("redirect"));
@@ -205,7 +205,7 @@ fn reply(mut outcome: Outcome, form: &Form, place: &Place<'_>, bucket: &str, key
         }
         StatusCode::SEE_OTHER
     } else {
-        if let Ok(to) = HeaderValue::from_str(&location) {
+        if let Ok(to) = HeaderValue::from_str(location) {
             headers.insert(header::LOCATION, to);
         }
         match status {
@@ -213,7 +213,7 @@ fn reply(mut outcome: Outcome, form: &Form, place: &Place<'_>, bucket: &str, key
             "201" => {
                 let xml = format!(
                     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<PostResponse><Location>{}</Location><Bucket>{}</Bucket><Key>{}</Key><ETag>{}</ETag></PostResponse>",
-                    escape(&location),
+                    escape(location),
                     escape(bucket),
                     escape(key),
                     escape(&etag)

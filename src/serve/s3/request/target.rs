@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use percent_encoding::percent_decode_str;
 use s3s::{S3Error, S3ErrorCode};
 
+use crate::serve::s3::auth::sign::encode_path;
 use crate::serve::s3::error::fail;
 
 /// The most query parameters.
@@ -21,6 +22,8 @@ pub(crate) struct Target {
     pub(crate) query: Vec<(String, String)>,
     /// The path in path style, as encoded by the client.
     pub(crate) raw_path: String,
+    /// Whether the bucket stands in `Host`.
+    pub(crate) virtual_host: bool,
 }
 
 impl Target {
@@ -32,10 +35,9 @@ impl Target {
         query: Option<&str>,
         domains: &[String],
     ) -> Result<Self, S3Error> {
-        let raw_path = match host.and_then(|host| bucket_of_host(host, domains)) {
-            Some(bucket) => format!("/{bucket}{path}"),
-            None => path.to_owned(),
-        };
+        let of_host = host.and_then(|host| bucket_of_host(host, domains));
+        let virtual_host = of_host.is_some();
+        let raw_path = of_host.map_or_else(|| path.to_owned(), |bucket| format!("/{bucket}{path}"));
         let rest = raw_path.strip_prefix('/').ok_or(S3ErrorCode::InvalidURI)?;
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
         let part = |text: &str| -> Result<Option<String>, S3Error> {
@@ -46,7 +48,19 @@ impl Target {
         if bucket.is_none() && key.is_some() {
             return Err(S3ErrorCode::InvalidURI.into());
         }
-        Ok(Self { bucket, key, query: read_query(query.unwrap_or_default())?, raw_path })
+        let query = read_query(query.unwrap_or_default())?;
+        Ok(Self { bucket, key, query, raw_path, virtual_host })
+    }
+
+    /// The URL of the object for who reaches the server under the name `host`.
+    pub(crate) fn url(&self, host: &str) -> String {
+        let mut url = format!("http://{host}");
+        let bucket = self.bucket.as_deref().filter(|_| !self.virtual_host);
+        for part in bucket.into_iter().chain(self.key.as_deref()) {
+            url.push('/');
+            url.push_str(&encode_path(part));
+        }
+        url
     }
 
     /// The first value of a query parameter.
@@ -130,6 +144,18 @@ mod tests {
             ("localhost", "/b//k%20%C3%A9/", "b", "/k é/"),
         ] {
             assert_eq!(aimed(host, path), of(bucket, key), "{host}{path}");
+        }
+    }
+
+    #[test]
+    fn a_url_leads_back_to_the_object() {
+        for (host, path, url) in [
+            ("localhost:9000", "/b/dir/a%20b", "http://localhost:9000/b/dir/a%20b"),
+            ("b.s3.localhost:9000", "/dir/k%C3%A9", "http://b.s3.localhost:9000/dir/k%C3%A9"),
+            ("b.localhost", "/b/k", "http://b.localhost/b/k"),
+        ] {
+            let target = Target::read(Some(host), path, None, &domains()).unwrap();
+            assert_eq!(target.url(host), url);
         }
     }
 

@@ -89,6 +89,14 @@ def answer_201(s3: S3) -> None:
     true(answer.text("Location"), "a Location")
 
 
+@G.case("location", f"{SECTION}: Location, the URI of the new object")
+def location(s3: S3) -> None:
+    bucket = s3.bucket()
+    answer = post(s3, bucket, signed(s3, bucket, KEY, [KEY])).ok(204)
+    target = urlsplit(answer["location"] or "")
+    equal((target.netloc, target.path), (s3.endpoint.host, f"/{bucket}/k"), "Location")
+
+
 @G.table(
     f"{SECTION}: success_action_status 200, 201 or 204; another is as none",
     {"answer_200": ("200", 200), "answer_204": ("204", 204), "answer_unknown": ("302", 204)},

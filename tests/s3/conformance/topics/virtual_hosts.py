@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from ..context import S3
 from ..expect import equal
 from ..registry import Group
@@ -49,6 +51,22 @@ def key_like_bucket(s3: S3) -> None:
 @G.case("missing_bucket", f"{SECTION}; NoSuchBucket")
 def missing_bucket(s3: S3) -> None:
     s3.req("GET", path="/k", host=host(s3, s3.name())).error(404, "NoSuchBucket")
+
+
+@G.case("location_of_upload", "CompleteMultipartUpload: Location, the URI of the new object")
+def location_of_upload(s3: S3) -> None:
+    bucket = s3.bucket()
+    where = {"path": "/k", "host": host(s3, bucket)}
+    upload = s3.req("POST", query={"uploads": ""}, **where).ok().text("UploadId") or ""
+    query = {"uploadId": upload}
+    etag = s3.req("PUT", query={**query, "partNumber": "1"}, body=b"data", **where).ok()["etag"]
+    body = (
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber>"
+        f"<ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    )
+    answer = s3.req("POST", query=query, body=body.encode(), **where).ok()
+    location = urlsplit(answer.text("Location") or "")
+    equal((location.netloc, location.path), (host(s3, bucket), "/k"), "Location")
 
 
 @G.case("bucket_with_period", f"{SECTION}: names with periods")

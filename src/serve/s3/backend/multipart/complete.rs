@@ -56,7 +56,7 @@ pub(in crate::serve::s3::backend) async fn complete(
         .map_err(store_error)?;
     let host = context.header("host").unwrap_or_default();
     let mut output = dto::CompleteMultipartUploadOutput {
-        location: Some(format!("http://{host}/{}/{}", input.bucket, input.key)),
+        location: Some(context.target.url(host)),
         e_tag: Some(etag(&written.etag)),
         version_id: write::version_id(&written),
         ..dto::CompleteMultipartUploadOutput::default()
