@@ -16,6 +16,15 @@ use super::store::StoreError;
 const ALWAYS: [&str; 4] =
     ["GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy", "DeleteBucket"];
 
+/// An operation on a bucket, or on an object or a version in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) operation: &'a str,
+    pub(crate) bucket: &'a str,
+    pub(crate) key: Option<&'a str>,
+    pub(crate) version: Option<&'a str>,
+}
+
 /// Decides about a request.
 ///
 /// # Errors
@@ -38,7 +47,13 @@ pub(crate) fn check(state: &State, request: &Request) -> Result<(), S3Error> {
             "Request specific response headers cannot be used for anonymous GET requests.";
         return Err(fail(S3ErrorCode::InvalidRequest, message));
     }
-    match verdict(state, request, bucket, request.operation) {
+    let asked = Asked {
+        operation: request.operation,
+        bucket,
+        key: request.target.key.as_deref(),
+        version: request.target.param("versionId"),
+    };
+    match verdict(state, request, asked) {
         Err(StoreError::NoSuchBucket(_)) if !anonymous || request.operation == "CreateBucket" => {
             if anonymous {
                 denied()
@@ -47,9 +62,11 @@ pub(crate) fn check(state: &State, request: &Request) -> Result<(), S3Error> {
             }
         }
         Err(error) => Err(super::backend::store_error(error)),
+        // Each key is judged by itself, and answered by itself.
+        Ok(_) if request.operation == "DeleteObjects" => Ok(()),
         Ok(Verdict::Deny) if anonymous || !ALWAYS.contains(&request.operation) => denied(),
         Ok(Verdict::Silent) if anonymous => {
-            if public_by_acl(state, request, bucket) {
+            if public_by_acl(state, asked) {
                 Ok(())
             } else {
                 denied()
@@ -59,19 +76,31 @@ pub(crate) fn check(state: &State, request: &Request) -> Result<(), S3Error> {
     }
 }
 
+/// Whether the caller of a request may do one thing more, to another object than
+/// the one that the request is aimed at.
+pub(crate) fn allows(state: &State, request: &Request, asked: Asked<'_>) -> bool {
+    let anonymous = request.caller.access_key.is_none();
+    match verdict(state, request, asked) {
+        Ok(Verdict::Deny) => false,
+        Ok(Verdict::Silent) => !anonymous || public_by_acl(state, asked),
+        // That there is no such bucket, the operation says.
+        Ok(Verdict::Allow) | Err(_) => true,
+    }
+}
+
 /// Whether an anonymous caller may know that a key does not exist.
 pub(crate) fn may_list(state: &State, request: &Request) -> bool {
     request.caller.access_key.is_some()
         || request.target.bucket.as_deref().is_some_and(|bucket| {
-            matches!(verdict(state, request, bucket, "ListObjects"), Ok(Verdict::Allow))
+            let asked = Asked { operation: "ListObjects", bucket, key: None, version: None };
+            matches!(verdict(state, request, asked), Ok(Verdict::Allow))
         })
 }
 
 fn verdict(
     state: &State,
     request: &Request,
-    bucket: &str,
-    operation: &str,
+    Asked { operation, bucket, key, version }: Asked<'_>,
 ) -> Result<Verdict, StoreError> {
     let Some(document) = state.store.config(bucket, config::POLICY)? else {
         return Ok(Verdict::Silent);
@@ -82,9 +111,8 @@ fn verdict(
     if anonymous && policy.is_public() && config::access_block(&state.store, bucket).restrict {
         return Ok(Verdict::Silent);
     }
-    let has_version = request.target.param("versionId").is_some();
-    let action = operation::action(operation, has_version);
-    let resource = match request.target.key.as_deref().filter(|_| of_object(&action)) {
+    let action = operation::action(operation, version.is_some());
+    let resource = match key.filter(|_| of_object(&action)) {
         Some(key) => format!("arn:aws:s3:::{bucket}/{key}"),
         None if of_object(&action) => format!("arn:aws:s3:::{bucket}/"),
         None => format!("arn:aws:s3:::{bucket}"),
@@ -97,7 +125,7 @@ fn of_object(action: &str) -> bool {
         || action.contains("MultipartUpload") && !action.starts_with("s3:ListBucket")
 }
 
-fn public_by_acl(state: &State, request: &Request, bucket: &str) -> bool {
+fn public_by_acl(state: &State, Asked { operation, bucket, key, version }: Asked<'_>) -> bool {
     if config::access_block(&state.store, bucket).ignore_acls
         || !config::takes_acls(&state.store, bucket)
     {
@@ -109,10 +137,10 @@ fn public_by_acl(state: &State, request: &Request, bucket: &str) -> bool {
         _ => false,
     };
     let of_bucket = config::text(&state.store, bucket, config::ACL).unwrap_or_default();
-    match request.operation {
+    match operation {
         "GetObject" | "HeadObject" => {
-            let Some(key) = request.target.key.as_deref() else { return false };
-            let version = request.target.param("versionId").and_then(|v| v.parse().ok());
+            let Some(key) = key else { return false };
+            let version = version.and_then(|version| version.parse().ok());
             state.store.head(bucket, key, version).is_ok_and(|object| {
                 object.meta.extra.get(config::ACL).is_some_and(|acl| grants(acl, false))
             })
@@ -129,5 +157,72 @@ fn public_by_acl(state: &State, request: &Request, bucket: &str) -> bool {
         | "UploadPart"
         | "CompleteMultipartUpload" => grants(&of_bucket, true),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::serve::s3::testing::{Got, TestServer};
+
+    const CONFIG: &str = "buckets:
+- name: kept
+  versioning: true
+  objects: [{key: secret/k, text: secret}, {key: k, text: other}]
+- {name: open}
+";
+
+    async fn with_policy(server: &TestServer, bucket: &str, statement: &str) {
+        server.ask("DELETE", &format!("/{bucket}?publicAccessBlock"), &[], "").await;
+        let policy = format!(r#"{{"Version":"2012-10-17","Statement":[{statement}]}}"#);
+        let put = server.ask("PUT", &format!("/{bucket}?policy"), &[], policy).await;
+        assert_eq!(put.status, 204, "{}", put.text());
+    }
+
+    async fn copy(server: &TestServer, source: &str, anonymous: bool) -> Got {
+        let headers = [("x-amz-copy-source", source)];
+        if anonymous {
+            server.anonymous("PUT", "/open/copy", &headers, "").await
+        } else {
+            server.ask("PUT", "/open/copy", &headers, "").await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_needs_the_right_to_read_its_source() {
+        let server = TestServer::new(CONFIG).await;
+        let denied = r#"{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::kept/secret/*"}"#;
+        with_policy(&server, "kept", denied).await;
+        let write = r#"{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::open/*"}"#;
+        with_policy(&server, "open", write).await;
+        assert_eq!(copy(&server, "kept/secret/k", false).await.status, 403);
+        assert_eq!(copy(&server, "kept/k", false).await.status, 200);
+        assert_eq!(copy(&server, "kept/k", true).await.status, 403);
+        assert_eq!(copy(&server, "nobody/k", false).await.status, 404);
+        let version = server.ask("HEAD", "/kept/k", &[], "").await.headers["x-amz-version-id"].clone();
+        let version = format!("kept/k?versionId={}", version.to_str().unwrap());
+        let denied = r#"{"Effect":"Deny","Principal":"*","Action":"s3:GetObjectVersion","Resource":"arn:aws:s3:::kept/*"}"#;
+        with_policy(&server, "kept", denied).await;
+        assert_eq!(copy(&server, &version, false).await.status, 403);
+        assert_eq!(copy(&server, "kept/k", false).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn each_key_of_a_bulk_delete_is_judged_by_itself() {
+        let server = TestServer::new(CONFIG).await;
+        let denied = r#"{"Effect":"Deny","Principal":"*","Action":["s3:DeleteObject"],"Resource":"arn:aws:s3:::kept/secret/*"},
+            {"Effect":"Deny","Principal":"*","Action":["s3:DeleteObjectVersion"],"Resource":"arn:aws:s3:::kept/*"}"#;
+        with_policy(&server, "kept", denied).await;
+        let body = "<Delete><Object><Key>secret/k</Key></Object><Object><Key>k</Key></Object>\
+            <Object><Key>k</Key><VersionId>null</VersionId></Object></Delete>";
+        let sum = super::super::checksum::of(super::super::checksum::Kind::Crc32, body.as_bytes());
+        let headers = [("x-amz-checksum-crc32", sum.as_str())];
+        let got = server.ask("POST", "/kept?delete", &headers, body).await;
+        assert_eq!(got.status, 200, "{}", got.text());
+        assert_eq!(got.text().matches("<Deleted>").count(), 1, "{}", got.text());
+        assert_eq!(got.text().matches("<Code>AccessDenied</Code>").count(), 2, "{}", got.text());
+        assert_eq!(server.ask("HEAD", "/kept/secret/k", &[], "").await.status, 200);
+        assert_eq!(server.ask("HEAD", "/kept/k", &[], "").await.status, 404);
+        let got = server.anonymous("POST", "/kept?delete", &headers, body).await;
+        assert!(!got.text().contains("<Deleted>"), "{}", got.text());
     }
 }

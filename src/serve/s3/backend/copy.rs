@@ -12,6 +12,7 @@ use s3s::{S3Error, S3ErrorCode, S3Response};
 use super::Answer;
 use super::conditions::{self, Conditions};
 use super::{algorithm, etag, kind, meta, store_error, timestamp, versions, write};
+use crate::serve::s3::access::{self, Asked};
 use crate::serve::s3::checksum::{Hasher, Kind, set_checksum};
 use crate::serve::s3::error::{fail, invalid_argument, not_implemented};
 use crate::serve::s3::state::{Context, State};
@@ -40,6 +41,11 @@ pub(super) fn source(
     let CopySource::Bucket { bucket, key, version_id } = asked else {
         return Err(not_implemented("a copy source that is an access point"));
     };
+    let asked =
+        Asked { operation: "GetObject", bucket, key: Some(key), version: version_id.as_deref() };
+    if !access::allows(state, context, asked) {
+        return Err(S3ErrorCode::AccessDenied.into());
+    }
     let version = version_id.as_deref().map(versions::parse).transpose()?;
     let (object, reader) = state.store.get(bucket, key, version).map_err(|error| {
         let error = versions::error(error, version.is_some());

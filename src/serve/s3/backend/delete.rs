@@ -5,6 +5,7 @@ use s3s::{S3Error, S3ErrorCode, S3Response};
 
 use super::Answer;
 use super::{conditions, store_error, versions};
+use crate::serve::s3::access::{self, Asked};
 use crate::serve::s3::error::{Shown, not_implemented};
 use crate::serve::s3::state::{Context, State};
 use crate::serve::s3::store::{Condition, DeleteOptions, Deleted, ETagMatch, StoreError};
@@ -59,7 +60,7 @@ async fn remove(
 
 pub(super) async fn delete_objects(
     state: &State,
-    _: &Context,
+    context: &Context,
     input: dto::DeleteObjectsInput,
 ) -> Answer<dto::DeleteObjectsOutput> {
     state.store.bucket(&input.bucket).map_err(store_error)?;
@@ -71,7 +72,7 @@ pub(super) async fn delete_objects(
     let bypass = input.bypass_governance_retention.unwrap_or(false);
     let (mut done, mut errors) = (Vec::new(), Vec::new());
     // All at once, as those that are in the same batch share a sync.
-    let all = objects.iter().map(|object| one(state, &input.bucket, object, bypass));
+    let all = objects.iter().map(|object| one(state, context, &input.bucket, object, bypass));
     let results = futures::future::join_all(all).await;
     for (object, result) in objects.into_iter().zip(results) {
         match result {
@@ -97,6 +98,7 @@ pub(super) async fn delete_objects(
 
 async fn one(
     state: &State,
+    context: &Context,
     bucket: &str,
     object: &dto::ObjectIdentifier,
     bypass_governance: bool,
@@ -105,6 +107,10 @@ async fn one(
         return Err(S3ErrorCode::UserKeyMustBeSpecified.into());
     }
     let asked = object.version_id.as_deref().filter(|id| !id.is_empty());
+    let right = Asked { operation: "DeleteObject", bucket, key: Some(&object.key), version: asked };
+    if !access::allows(state, context, right) {
+        return Err(S3ErrorCode::AccessDenied.into());
+    }
     let version = match asked {
         Some(id) => Some(id.parse().map_err(|_| S3Error::new(S3ErrorCode::NoSuchVersion))?),
         None => None,

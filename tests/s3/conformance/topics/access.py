@@ -89,6 +89,31 @@ def policy_of_other(s3: S3) -> None:
     s3.req("PUT", s3.bucket(), query={"policy": ""}, body=body).error(400, "MalformedPolicy")
 
 
+@G.case("policy_on_copy_source", "CopyObject, Permissions: s3:GetObject on the source")
+def policy_on_copy_source(s3: S3) -> None:
+    bucket = s3.keys(s3.bucket(), "k")
+    s3.api.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy(bucket, "Deny")))
+    headers = {"x-amz-copy-source": f"{bucket}/k"}
+    s3.req("PUT", s3.bucket(), "copy", headers=headers).error(403, "AccessDenied")
+
+
+@G.case("policy_on_each_deleted_key", "DeleteObjects, Permissions: s3:DeleteObject on each key")
+def policy_on_each_deleted_key(s3: S3) -> None:
+    bucket = s3.keys(s3.bucket(), "kept", "other")
+    denied = policy(bucket, "Deny")
+    denied["Statement"][0] |= {
+        "Action": "s3:DeleteObject",
+        "Resource": f"arn:aws:s3:::{bucket}/kept",
+    }
+    s3.api.put_bucket_policy(Bucket=bucket, Policy=json.dumps(denied))
+    keys = {"Objects": [{"Key": "kept"}, {"Key": "other"}]}
+    got = s3.api.delete_objects(Bucket=bucket, Delete=keys)
+    s3.api.delete_bucket_policy(Bucket=bucket)
+    equal([deleted["Key"] for deleted in got.get("Deleted", [])], ["other"], "Deleted")
+    errors = [(error["Key"], error["Code"]) for error in got.get("Errors", [])]
+    equal(errors, [("kept", "AccessDenied")], "Errors")
+
+
 @G.case("policy_status_none", "GetBucketPolicyStatus; NoSuchBucketPolicy")
 def status_none(s3: S3) -> None:
     answer = s3.req("GET", s3.bucket(), query={"policyStatus": ""})
