@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::answer::{self, AnswerBody, Done, Place, Spoil};
 use super::auth::{self, Checked, Parts};
 use super::backend::{self, Backend, config};
+use super::checksum::Kind;
 use super::error::{custom, fail, invalid_argument, not_implemented, with};
 use super::faults::{CutAfter, Fault};
 use super::handover::{for_s3s, hoisted};
@@ -322,12 +323,11 @@ impl Service {
                 | "PutObjectLegalHold"
         );
         if needs_digest {
-            let has = seen.headers.keys().any(|name| {
-                name == "content-md5"
-                    || name == "x-amz-trailer"
-                    || name.as_str().starts_with("x-amz-checksum-")
-            });
-            if !has {
+            let has = |name: &str| seen.header(name).is_some();
+            let digested = has("content-md5")
+                || has("x-amz-trailer")
+                || Kind::ALL.into_iter().any(|kind| has(kind.header()));
+            if !digested {
                 let message =
                     "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
                 return Err(fail(S3ErrorCode::InvalidRequest, message));

@@ -50,12 +50,34 @@ async fn bad_bodies_leave_nothing_behind() {
         (&[("content-md5", "x")], "InvalidDigest"),
         (&[("x-amz-checksum-crc32", "AAAAAA==")], "BadDigest"),
         (&[("x-amz-checksum-crc32", "no")], "InvalidRequest"),
+        (&[("x-amz-checksum-xxhash64", "AAAAAAAAAAA=")], "NotImplemented"),
+        (&[("x-amz-checksum-sha512", "AAAA")], "NotImplemented"),
     ] {
         let put = server.ask("PUT", "/plain/bad", headers, "data").await;
-        assert_eq!(put.status, 400, "{code}");
+        let status = if code == "NotImplemented" { 501 } else { 400 };
+        assert_eq!(put.status, status, "{code}");
         assert!(put.text().contains(&format!("<Code>{code}</Code>")), "{}", put.text());
     }
     assert_eq!(server.ask("HEAD", "/plain/bad", &[], "").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_bulk_delete_needs_a_digest_that_can_be_verified() {
+    let server = TestServer::new(CONFIG).await;
+    let body = "<Delete><Object><Key>seed</Key></Object></Delete>";
+    for headers in [
+        &[][..],
+        &[("x-amz-checksum-algorithm", "CRC32")],
+        &[("x-amz-checksum-type", "FULL_OBJECT")],
+        &[("x-amz-trailer", "")],
+    ] {
+        let got = server.ask("POST", "/plain?delete", headers, body).await;
+        assert_eq!(got.status, 400, "{headers:?}: {}", got.text());
+        assert!(got.text().contains("<Code>InvalidRequest</Code>"), "{}", got.text());
+    }
+    let got = server.ask("POST", "/plain?delete", &[("x-amz-checksum-sha512", "AA==")], body).await;
+    assert_eq!(got.status, 501, "{}", got.text());
+    assert_eq!(server.ask("HEAD", "/plain/seed", &[], "").await.status, 200);
 }
 
 #[tokio::test]

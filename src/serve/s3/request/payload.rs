@@ -19,7 +19,7 @@ use sha2::Sha256;
 use super::chunked::{ChunkError, Decoder};
 use super::idle::Quiet;
 use crate::serve::s3::checksum::{self, Hasher, Kind};
-use crate::serve::s3::error::{custom, fail, with};
+use crate::serve::s3::error::{custom, fail, not_implemented, with};
 
 /// The largest object of one request: 5 GiB.
 pub(crate) const MAX_OBJECT: u64 = 5 << 30;
@@ -74,6 +74,9 @@ impl Expected {
     /// operations whose checksum headers are about something else.
     pub(crate) fn read(headers: &HeaderMap, of_body: bool) -> Result<Self, S3Error> {
         let mut expected = Self::default();
+        if let Some(unknown) = headers.keys().find(|name| is_unknown_checksum(name.as_str())) {
+            return Err(not_implemented(unknown.as_str()));
+        }
         if let Some(value) = headers.get("content-md5") {
             let bytes = STANDARD.decode(value.as_bytes()).ok();
             let md5 = bytes.and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
@@ -95,6 +98,13 @@ impl Expected {
         let limits = Some((least, most.min(MAX_OBJECT)));
         Ok(Self { limits, ..Self::read(headers, true)? })
     }
+}
+
+/// Whether a header has a value that nothing here would verify.
+fn is_unknown_checksum(name: &str) -> bool {
+    name.strip_prefix("x-amz-checksum-").is_some_and(|kind| {
+        !matches!(kind, "algorithm" | "type" | "mode") && Kind::of_header(name).is_none()
+    })
 }
 
 fn declared(headers: &HeaderMap) -> Result<Option<(Kind, Option<String>)>, S3Error> {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+
 from ..checksums import ALGORITHMS, composite, encoded, header
 from ..context import S3
-from ..expect import equal, refused, true
+from ..expect import equal, one_of, refused, true
 from ..registry import Group
 
 G = Group("checksums")
@@ -46,6 +48,22 @@ def not_asked(s3: S3, algorithm: str) -> None:
     bucket, name = s3.bucket(), header(algorithm)
     s3.req("PUT", bucket, "k", headers={name: KNOWN[algorithm]}, body=DATA).ok()
     equal(s3.req("GET", bucket, "k").ok()[name], None, name)
+
+
+@G.table(
+    "PutObject: x-amz-checksum-sha512 and others; a value that is wrong is not taken",
+    {
+        f"wrong_{kind}": (f"x-amz-checksum-{kind}", size)
+        for kind, size in (("sha512", 64), ("xxhash64", 8), ("xxhash3", 8), ("xxhash128", 16))
+    },
+)
+def wrong_newer(s3: S3, name: str, size: int) -> None:
+    bucket = s3.bucket()
+    value = base64.b64encode(bytes(size)).decode()
+    answer = s3.req("PUT", bucket, "k", headers={name: value}, body=DATA)
+    # What a server does not compute, it must refuse by name.
+    one_of((answer.status, answer.code), ((400, "BadDigest"), (501, "NotImplemented")), "error")
+    s3.req("HEAD", bucket, "k").ok(404)
 
 
 @G.table(
