@@ -134,6 +134,7 @@ impl Service {
             is_head: method == Method::HEAD,
         };
         let received = Received::default();
+        let (head, mut body) = request.into_parts();
         if fault.cut.is_some() && matches!(method, Method::PUT | Method::POST | Method::DELETE) {
             tokio::time::sleep(fault.latency).await;
             entry.error = Some("ConnectionClosed".to_owned());
@@ -142,9 +143,9 @@ impl Service {
             return Err(Cut);
         }
         let cors = bucket.as_deref().and_then(|bucket| {
-            request.headers().get(header::ORIGIN)?;
+            head.headers.get(header::ORIGIN)?;
             let config = config::cors(&self.state.store, bucket);
-            cors::actual(config.as_ref(), &method, request.headers())
+            cors::actual(config.as_ref(), &method, &head.headers)
         });
         let handled = if let Some(error) = aim_error {
             Err(error)
@@ -152,12 +153,18 @@ impl Service {
             let seen = Seen {
                 operation: entry.operation,
                 target,
-                headers: request.headers().clone(),
+                headers: head.headers.clone(),
                 received: received.clone(),
                 ..Seen::default()
             };
-            Box::pin(self.handle(request, seen, resolved, &fault, &place, &mut entry)).await
+            let asked = (&head, &mut body);
+            Box::pin(self.handle(asked, seen, resolved, &fault, &place, &mut entry)).await
         };
+        // Who waits for a word before sending sends nothing after an error.
+        if handled.is_err() && !head.headers.contains_key(header::EXPECT) {
+            received.lock().rest.get_or_insert(body);
+            hear_out(&received).await;
+        }
         let Outcome { mut answer, code } = handled.unwrap_or_else(|error| {
             let (answer, code) = answer::of_error(&error, &place);
             Outcome { answer, code: Some(code) }
@@ -184,10 +191,10 @@ impl Service {
         }
     }
 
-    /// The order of the steps.
+    /// The order of the steps. What they leave of the body stays in its place.
     async fn handle(
         &self,
-        request: Request<Body>,
+        (head, body): (&http::request::Parts, &mut Body),
         mut seen: Seen,
         resolved: Resolved,
         fault: &Fault,
@@ -207,16 +214,16 @@ impl Service {
             return Err(error);
         }
         check_headers(&seen.headers)?;
-        if *request.method() == Method::OPTIONS {
+        if head.method == Method::OPTIONS {
             return self.preflight(&seen);
         }
         if entry.operation == "PostObject" {
-            return form::post(self, request, seen, place, entry).await;
+            return form::post(self, body, seen, place, entry).await;
         }
         let checked = {
             let parts = Parts {
-                method: request.method(),
-                path: request.uri().path(),
+                method: &head.method,
+                path: head.uri.path(),
                 resource: &seen.target.raw_path,
                 query: &seen.target.query,
                 headers: &seen.headers,
@@ -233,12 +240,12 @@ impl Service {
             Resolved::Missing(name) => return Err(not_implemented(name)),
             Resolved::NotAllowed(kind) => {
                 let error =
-                    with(S3ErrorCode::MethodNotAllowed.into(), "Method", request.method().as_str());
+                    with(S3ErrorCode::MethodNotAllowed.into(), "Method", head.method.as_str());
                 return Err(with(error, "ResourceType", kind));
             }
         }
         access::check(&self.state, &seen)?;
-        let payload = Self::payload(&seen, checked, request.into_body())?;
+        let payload = Self::payload(&seen, checked, body)?;
         self.operate(seen, payload, place).await
     }
 
@@ -253,7 +260,7 @@ impl Service {
     }
 
     /// The body as the operation shall see it.
-    fn payload(seen: &Seen, checked: Checked, body: Body) -> Result<Body, S3Error> {
+    fn payload(seen: &Seen, checked: Checked, body: &mut Body) -> Result<Body, S3Error> {
         // Completing an upload, the checksum is that of the object.
         let of_body = seen.operation != "CompleteMultipartUpload";
         let mut expected = Expected::read(&seen.headers, of_body)?;
@@ -305,6 +312,7 @@ impl Service {
             return Err(with(error, "MaxSizeAllowed", &MAX_OBJECT.to_string()));
         }
         seen.received.lock().wants_md5 = streams;
+        let body = std::mem::take(body);
         Ok(Body::http_body(Payload::new(body, decoder, expected, seen.received.clone())))
     }
 

@@ -1,6 +1,10 @@
 //! Requests through the whole service, without a socket: the main paths once,
 //! and anything at all without a panic.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::StreamExt as _;
 use http::Request;
 use proptest::prelude::*;
 use s3s::Body;
@@ -139,6 +143,44 @@ async fn a_bucket_is_made_in_one_step() {
     for document in ["publicAccessBlock", "ownershipControls"] {
         let got = server.ask("GET", &format!("/fresh?{document}"), &[], "").await;
         assert_eq!(got.status, 200, "{document}: {}", got.text());
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_heard_out_before_a_refusal() {
+    let server = TestServer::new(CONFIG).await;
+    let rule = r#"[{"key":"faulty","kind":"slow-down"}]"#;
+    server.service.state.faults.replace(serde_json::from_str(rule).unwrap()).unwrap();
+    for (method, target, name, value, status) in [
+        ("PUT", "/plain/faulty", "x-extra", "1", 503),
+        ("PUT", "/plain/k?renameObject", "x-extra", "1", 501),
+        ("PUT", "/plain/k?torrent", "x-extra", "1", 405),
+        ("PUT", "/plain/k", "content-md5", "x", 400),
+        ("PUT", "/plain/k", "x-amz-not-signed", "1", 403),
+        ("PUT", "/plain/k?delete=%FF", "x-extra", "1", 400),
+        ("POST", "/plain", "content-type", "multipart/form-data", 400),
+        ("PUT", "/plain/faulty", "expect", "100-continue", 503),
+    ] {
+        let pieces = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&pieces);
+        let frames = futures::stream::iter(0..128).map(move |_| {
+            seen.fetch_add(1, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(http_body::Frame::data(bytes::Bytes::from(vec![b'x'; 65536])))
+        });
+        let request = Request::builder()
+            .method(method)
+            .uri(target)
+            .header("host", "localhost")
+            .header("authorization", authorization())
+            .header("x-amz-date", super::time::amz_date(super::clock::machine_now()))
+            .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
+            .header(name, value)
+            .body(Body::http_body_unsync(http_body_util::StreamBody::new(frames)))
+            .unwrap();
+        let got = server.send(request).await;
+        assert_eq!(got.status, status, "{target}: {}", got.text());
+        let heard = if name == "expect" { 0 } else { 128 };
+        assert_eq!(pieces.load(Ordering::Relaxed), heard, "{target} {name}");
     }
 }
 

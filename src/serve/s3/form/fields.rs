@@ -46,8 +46,8 @@ pub(super) fn boundary(content_type: &str) -> Option<Vec<u8>> {
     ((1..=70).contains(&value.len())).then(|| value.as_bytes().to_vec())
 }
 
-/// Reads the fields up to the file.
-pub(super) async fn read(mut body: Body, boundary: &[u8]) -> Result<(Form, FileBody), S3Error> {
+/// Reads the fields up to the file, which takes the body with it.
+pub(super) async fn read(body: &mut Body, boundary: &[u8]) -> Result<(Form, FileBody), S3Error> {
     let mut buffer = BytesMut::from(&b"\r\n"[..]);
     let delimiter = [b"\r\n--", boundary].concat();
     let mut form = Form::default();
@@ -55,7 +55,8 @@ pub(super) async fn read(mut body: Body, boundary: &[u8]) -> Result<(Form, FileB
     loop {
         match step(&mut buffer, &delimiter, &mut form)? {
             Step::File => {
-                return Ok((form, FileBody { inner: body, buffer, delimiter, state: State::File }));
+                let inner = std::mem::take(body);
+                return Ok((form, FileBody { inner, buffer, delimiter, state: State::File }));
             }
             Step::Field => continue,
             Step::More if ended => return Err(malformed()),

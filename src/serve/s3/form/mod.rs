@@ -8,7 +8,7 @@ mod policy;
 #[cfg(any(test, fuzzing))]
 pub(super) mod testing;
 
-use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::{Body, S3Error, S3ErrorCode};
 
@@ -33,14 +33,15 @@ use super::time;
 /// policy is not fulfilled, `EntityTooLarge`, and those of `PutObject`.
 pub(super) async fn post(
     service: &Service,
-    request: Request<Body>,
+    body: &mut Body,
     mut seen: Seen,
     place: &Place<'_>,
     entry: &mut Entry,
 ) -> Result<Outcome, S3Error> {
     let kind = seen.header("content-type").unwrap_or_default();
     let boundary = fields::boundary(kind).ok_or_else(malformed)?;
-    let (form, file) = fields::read(request.into_body(), &boundary).await?;
+    let (form, file) = fields::read(body, &boundary).await?;
+    *body = Body::http_body_unsync(file);
     let key = form.get("key").filter(|key| !key.is_empty()).ok_or_else(|| {
         invalid_argument("key", "", "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.")
     })?;
@@ -68,8 +69,7 @@ pub(super) async fn post(
     as_headers(&form, &mut seen)?;
     let expected = Expected::of_form(&seen.headers, limits)?;
     seen.received.lock().wants_md5 = true;
-    let file = Body::http_body_unsync(file);
-    let payload = Payload::new(file, None, expected, seen.received.clone());
+    let payload = Payload::new(std::mem::take(body), None, expected, seen.received.clone());
     let outcome = service.operate(seen, Body::http_body(payload), place).await?;
     Ok(reply(outcome, &form, &location, &bucket, &key))
 }

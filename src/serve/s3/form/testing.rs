@@ -22,7 +22,7 @@ pub(in super::super) async fn parse(
         .map(|part| Ok::<_, std::io::Error>(Frame::data(Bytes::copy_from_slice(part))))
         .collect();
     let stream = http_body_util::StreamBody::new(futures::stream::iter(pieces).fuse());
-    let (form, file) = read(Body::http_body_unsync(stream), b"XX").await?;
+    let (form, file) = read(&mut Body::http_body_unsync(stream), b"XX").await?;
     Ok((form, file.collect().await.ok().map(http_body_util::Collected::to_bytes)))
 }
 

@@ -8,6 +8,7 @@ from ..checksums import content_md5
 from ..context import S3
 from ..expect import Unexpected, equal, matches, one_of, true
 from ..registry import Group
+from ..sigv4 import Signer
 
 G = Group("errors")
 
@@ -24,6 +25,13 @@ def document(s3: S3) -> None:
         true(answer.text(element), f"a {element}")
     equal(answer.body.count(b"xmlns"), 0, "namespaces of an Error")
     matches(answer.body.decode(), r"^<\?xml version=.1\.0.", "XML declaration")
+
+
+@G.case("refused_while_sending", "Error responses: SignatureDoesNotMatch; read to its end")
+def refused_while_sending(s3: S3) -> None:
+    signer = Signer(s3.signer.access_key, "not-the-secret")
+    answer = s3.req("PUT", s3.bucket(), "k", body=bytes(8 << 20), signer=signer)
+    answer.error(403, "SignatureDoesNotMatch")
 
 
 @G.case("content_type", f"{SECTION}: Content-Type application/xml")
