@@ -162,6 +162,7 @@ fn public_by_acl(state: &State, Asked { operation, bucket, key, version }: Asked
 
 #[cfg(test)]
 mod tests {
+    use crate::serve::s3::checksum::{self, Kind};
     use crate::serve::s3::testing::{Got, TestServer};
 
     const CONFIG: &str = "buckets:
@@ -214,7 +215,7 @@ mod tests {
         with_policy(&server, "kept", denied).await;
         let body = "<Delete><Object><Key>secret/k</Key></Object><Object><Key>k</Key></Object>\
             <Object><Key>k</Key><VersionId>null</VersionId></Object></Delete>";
-        let sum = super::super::checksum::of(super::super::checksum::Kind::Crc32, body.as_bytes());
+        let sum = checksum::of(Kind::Crc32, body.as_bytes());
         let headers = [("x-amz-checksum-crc32", sum.as_str())];
         let got = server.ask("POST", "/kept?delete", &headers, body).await;
         assert_eq!(got.status, 200, "{}", got.text());

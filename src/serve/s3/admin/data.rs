@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::control::not_allowed;
 use super::{Admin, Answer, Query, Refusal, json as answer};
 use crate::serve::s3::auth::Caller;
+use crate::serve::s3::checksum::Kind;
 use crate::serve::s3::request::payload::{Expected, Payload, Received};
 use crate::serve::s3::request::target::Target;
 use crate::serve::s3::service::Service;
@@ -177,7 +178,10 @@ impl Admin {
             length: http_body::Body::size_hint(request.body()).exact(),
             ..Expected::default()
         };
-        let payload = Body::http_body(Payload::new(request.into_body(), None, expected, received));
+        let payload = Payload::new(request.into_body(), None, expected, received.clone());
+        // It comes from this machine, and buckets with object lock ask for a checksum.
+        received.lock().given = Some(Kind::Crc64Nvme);
+        let payload = Body::http_body(payload);
         let service = Service::new(std::sync::Arc::clone(&self.state));
         service.put(seen, payload, &raw_path).await.map_err(|error| {
             let status = error.status_code().unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

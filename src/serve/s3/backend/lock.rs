@@ -102,6 +102,25 @@ pub(super) fn of_write(
     Ok(())
 }
 
+/// Refuses an upload that will be locked and comes without a digest. Forms need
+/// none, as a page cannot compute it.
+pub(super) fn needs_digest(
+    context: &Context,
+    meta: &ObjectMeta,
+    requests: &str,
+) -> Result<(), S3Error> {
+    let locks = meta.retention.is_some() || meta.legal_hold.is_some();
+    let digested =
+        context.header("content-md5").is_some() || context.received.lock().given.is_some();
+    if !locks || digested || context.operation == "PostObject" {
+        return Ok(());
+    }
+    let message = format!(
+        "Content-MD5 OR x-amz-checksum- HTTP header is required for {requests} requests with Object Lock parameters"
+    );
+    Err(fail(S3ErrorCode::InvalidRequest, message))
+}
+
 fn default_retention(state: &State, bucket: &str) -> Result<Option<Retention>, S3Error> {
     let config: Option<ObjectLockConfiguration> =
         config::load(&state.store, bucket, config::OBJECT_LOCK)?;
@@ -273,4 +292,61 @@ pub(super) async fn put_legal_hold(
     };
     change(state, (&input.bucket, &input.key, version), ObjectUpdate::LegalHold(hold)).await?;
     Ok(S3Response::new(dto::PutObjectLegalHoldOutput::default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::serve::s3::checksum::{self, Kind};
+    use crate::serve::s3::testing::TestServer;
+
+    const LOCKED: &str = "buckets: [{name: kept, versioning: true, object-lock: true}]";
+    const DATE: &str = "2099-01-01T00:00:00Z";
+
+    async fn default_retention(server: &TestServer) {
+        let rule = "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule>\
+            <DefaultRetention><Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention>\
+            </Rule></ObjectLockConfiguration>";
+        let sum = checksum::of(Kind::Crc32, rule.as_bytes());
+        let headers = [("x-amz-checksum-crc32", sum.as_str())];
+        let put = server.ask("PUT", "/kept?object-lock", &headers, rule).await;
+        assert_eq!(put.status, 200, "{}", put.text());
+    }
+
+    #[tokio::test]
+    async fn what_will_be_locked_comes_with_a_digest() {
+        let server = TestServer::new(LOCKED).await;
+        assert_eq!(server.ask("PUT", "/kept/k", &[], "data").await.status, 200);
+        let hold = ("x-amz-object-lock-legal-hold", "ON");
+        let mode = ("x-amz-object-lock-mode", "GOVERNANCE");
+        let until = ("x-amz-object-lock-retain-until-date", DATE);
+        let md5 = ("content-md5", "jXd/OF09/siBXSD3SWAm3A==");
+        let crc = ("x-amz-checksum-crc32", "rfPzYw==");
+        for (headers, status) in [
+            (&[hold][..], 400),
+            (&[mode, until], 400),
+            (&[hold, md5], 200),
+            (&[mode, until, crc], 200),
+        ] {
+            let put = server.ask("PUT", "/kept/k", headers, "data").await;
+            assert_eq!(put.status, status, "{headers:?}: {}", put.text());
+            assert!(status == 200 || put.text().contains("for Put Object requests"));
+        }
+        default_retention(&server).await;
+        assert_eq!(server.ask("PUT", "/kept/k", &[], "data").await.status, 400);
+        assert_eq!(server.ask("PUT", "/kept/k", &[md5], "data").await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn each_part_of_what_will_be_locked_comes_with_a_digest() {
+        let server = TestServer::new(LOCKED).await;
+        default_retention(&server).await;
+        let begun = server.ask("POST", "/kept/k?uploads", &[], "").await.text();
+        let id = begun.split("UploadId>").nth(1).unwrap().trim_end_matches("</");
+        let part = format!("/kept/k?partNumber=1&uploadId={id}");
+        let put = server.ask("PUT", &part, &[], "data").await;
+        assert!(put.text().contains("for Put Part requests"), "{}", put.text());
+        let crc = checksum::of(Kind::Crc64Nvme, b"data");
+        let put = server.ask("PUT", &part, &[("x-amz-checksum-crc64nvme", &crc)], "data").await;
+        assert_eq!(put.status, 200, "{}", put.text());
+    }
 }

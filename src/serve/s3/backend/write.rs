@@ -5,7 +5,7 @@ use s3s::dto::{self, StreamingBlob};
 use s3s::{S3Error, S3ErrorCode, S3Response};
 
 use super::Answer;
-use super::{algorithm, conditions, etag, meta, store_error};
+use super::{algorithm, conditions, etag, lock, meta, store_error};
 use crate::serve::s3::checksum::Kind;
 use crate::serve::s3::state::{Context, State};
 use crate::serve::s3::store::{
@@ -58,6 +58,7 @@ pub(super) async fn put_object(
         return Err(error::not_implemented("x-amz-write-offset-bytes"));
     }
     let mut meta = meta::of_request(state, context, &bucket, input.metadata)?;
+    lock::needs_digest(context, &meta, "Put Object")?;
     let condition = conditions::of_write(context)?;
     let stored = receive(state, context, input.body, Kind::Crc64Nvme).await?;
     meta.checksum = stored.checksum;

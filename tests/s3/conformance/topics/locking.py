@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from ..checksums import content_md5
 from ..context import LOCK_S, S3
 from ..expect import equal, one_of, refused, true
 from ..registry import Group
@@ -203,6 +204,43 @@ def refused_headers(s3: S3, headers: dict[str, str], date: str | None) -> None:
     if date is not None:
         headers = {**headers, "x-amz-object-lock-retain-until-date": date}
     s3.req("PUT", bucket, "k", headers=headers).error(400, "InvalidArgument")
+
+
+DIGEST = "Content-MD5 or a checksum is required for uploads with Object Lock; InvalidRequest"
+
+
+@G.table(
+    f"PutObject: {DIGEST}",
+    {
+        "retention_needs_digest": (
+            {
+                "x-amz-object-lock-mode": "GOVERNANCE",
+                "x-amz-object-lock-retain-until-date": "2099-01-01T00:00:00Z",
+            },
+        ),
+        "legal_hold_needs_digest": ({"x-amz-object-lock-legal-hold": "ON"},),
+    },
+)
+def needs_digest(s3: S3, headers: dict[str, str]) -> None:
+    bucket = locked(s3)
+    s3.req("PUT", bucket, "k", headers=headers, body=b"data").error(400, "InvalidRequest")
+    s3.req("HEAD", bucket, "k").ok(404)
+
+
+@G.case("default_retention_needs_digest", f"PutObject, UploadPart: {DIGEST}")
+def default_needs_digest(s3: S3) -> None:
+    bucket = locked(s3)
+    rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+    s3.api.put_object_lock_configuration(
+        Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
+    )
+    s3.req("PUT", bucket, "k", body=b"data").error(400, "InvalidRequest")
+    upload = s3.api.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    query = {"partNumber": "1", "uploadId": upload}
+    s3.req("PUT", bucket, "k", query, body=b"data").error(400, "InvalidRequest")
+    md5 = {"Content-MD5": content_md5(b"data")}
+    s3.req("PUT", bucket, "k", query, md5, body=b"data").ok()
+    s3.req("PUT", bucket, "k", headers=md5, body=b"data").ok()
 
 
 @G.case("ends_with_the_clock", f"{SECTION}: until the date", admin=True)

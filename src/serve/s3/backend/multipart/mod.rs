@@ -13,7 +13,7 @@ use s3s::{S3Error, S3ErrorCode, S3Response};
 
 use super::Answer;
 use super::write::receive;
-use super::{algorithm, etag, kind, meta, store_error};
+use super::{algorithm, etag, kind, lock, meta, store_error};
 use crate::serve::s3::checksum::Kind;
 use crate::serve::s3::error::{fail, invalid_argument, with};
 use crate::serve::s3::state::{Context, State};
@@ -129,6 +129,7 @@ pub(super) async fn upload_part(
     let number = number(input.part_number)?;
     let upload = upload(state, &input.bucket, &input.key, &input.upload_id)?;
     meta::check_key(context, &upload.meta, "x-amz-server-side-encryption-customer-")?;
+    lock::needs_digest(context, &upload.meta, "Put Part")?;
     let given = context.received.lock().given;
     if let (Some((announced, _)), Some(given)) = (upload.checksum, given) {
         let announced = kind(announced);
