@@ -91,6 +91,13 @@ pub(crate) fn for_s3s(context: &Context, payload: Body) -> Result<Request<Body>,
     for name in KEPT_BACK {
         headers.remove(*name);
     }
+    // `s3s` would refuse them; it reads metadata alone as UTF-8.
+    let beyond_ascii = context.headers.iter().filter(|(name, value)| {
+        !name.as_str().starts_with("x-amz-meta-") && value.to_str().is_err()
+    });
+    for (name, _) in beyond_ascii {
+        headers.remove(name);
+    }
     // `s3s` would read a form here.
     if context.operation == "CreateMultipartUpload" || request.method() == Method::POST {
         headers.remove(header::CONTENT_TYPE);

@@ -56,9 +56,10 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// A header's text.
+    /// A header's text, which may be of any language.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).filter(|v| !v.is_empty())
+        let value = self.headers.get(name)?;
+        std::str::from_utf8(value.as_bytes()).ok().filter(|text| !text.is_empty())
     }
 }
 

@@ -276,7 +276,11 @@ pub(super) fn checksum_headers(headers: &mut HeaderMap, checksum: &Checksum) {
 }
 
 /// The headers of `GetObject` and `HeadObject`, but for those about the body.
-pub(super) fn describe(state: &State, context: &Context, object: &Object) -> HeaderMap {
+pub(super) fn describe(
+    state: &State,
+    context: &Context,
+    object: &Object,
+) -> Result<HeaderMap, S3Error> {
     let (meta, summary) = (&object.meta, &object.summary);
     let mut headers = HeaderMap::new();
     for (name, value) in &meta.headers {
@@ -320,8 +324,68 @@ pub(super) fn describe(state: &State, context: &Context, object: &Object) -> Hea
         ("response-content-encoding", "content-encoding"),
     ] {
         if let Some(value) = context.target.param(parameter) {
-            put(&mut headers, name, value);
+            let value = HeaderValue::from_bytes(&latin1(parameter, value)?);
+            if let Ok(value) = value {
+                headers.insert(HeaderName::from_static(name), value);
+            }
         }
     }
-    headers
+    Ok(headers)
+}
+
+/// A parameter as the bytes of a header.
+fn latin1(parameter: &str, value: &str) -> Result<Vec<u8>, S3Error> {
+    let bytes: Result<_, _> = value.chars().map(u8::try_from).collect();
+    bytes.map_err(|_| {
+        let message = "Header value cannot be represented using ISO-8859-1.";
+        invalid_argument(parameter, value, message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::serve::s3::testing::TestServer;
+
+    const CONFIG: &str = "buckets: [{name: plain, objects: [{key: k, text: hello}]}]";
+
+    #[tokio::test]
+    async fn headers_beyond_ascii_come_back_as_they_were() {
+        let server = TestServer::new(CONFIG).await;
+        let kept = [
+            ("content-disposition", "attachment; filename=\"größe.txt\""),
+            ("cache-control", "no-cache, x=日本"),
+            ("x-amz-meta-name", "größe"),
+        ];
+        let mut sent = kept.to_vec();
+        sent.push(("x-amz-tagging", "größe=1"));
+        let put = server.ask("PUT", "/plain/new", &sent, "data").await;
+        assert_eq!(put.status, 200, "{}", put.text());
+        let got = server.ask("GET", "/plain/new", &[], "").await;
+        for (name, value) in &kept[..2] {
+            assert_eq!(got.headers[*name].as_bytes(), value.as_bytes());
+        }
+        let tags = server.ask("GET", "/plain/new?tagging", &[], "").await.text();
+        assert!(tags.contains("<Key>größe</Key>"), "{tags}");
+        let put = server.ask("PUT", "/plain/new", &[("if-match", "\"größe\"")], "x").await;
+        assert_eq!(put.status, 412, "{}", put.text());
+    }
+
+    #[tokio::test]
+    async fn overrides_are_latin_1_or_refused() {
+        let server = TestServer::new(CONFIG).await;
+        let ask = async |value: &str| {
+            let target = format!("/plain/k?response-content-disposition={value}");
+            server.ask("GET", &target, &[], "").await
+        };
+        let got = ask("gr%C3%B6%C3%9Fe").await;
+        assert_eq!(got.headers["content-disposition"].as_bytes(), b"gr\xf6\xdfe");
+        let refused = ask("%E6%97%A5").await;
+        assert_eq!(refused.status, 400);
+        let text = refused.text();
+        assert!(text.contains("cannot be represented using ISO-8859-1."), "{text}");
+        assert!(
+            text.contains("<ArgumentName>response-content-disposition</ArgumentName>"),
+            "{text}"
+        );
+    }
 }

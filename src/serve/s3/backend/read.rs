@@ -131,7 +131,7 @@ fn look(
     meta::check_key(context, &object.meta, "x-amz-server-side-encryption-customer-")?;
     Conditions::of_read(context).check(&object.summary)?;
     let slice = slice(context, object)?;
-    let mut headers = meta::describe(state, context, object);
+    let mut headers = meta::describe(state, context, object)?;
     let length = slice.range.end - slice.range.start;
     meta::put(&mut headers, "content-length", &length.to_string());
     if slice.partial {

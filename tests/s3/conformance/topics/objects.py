@@ -240,6 +240,30 @@ def response_override(s3: S3, parameter: str, value: str) -> None:
     true(s3.req("GET", bucket, "k").ok()[header] != value, "the override of one answer only")
 
 
+@G.case("response_override_latin_1", "GetObject: response-*; a header is ISO-8859-1")
+def response_override_latin_1(s3: S3) -> None:
+    bucket = s3.keys(s3.bucket(), "k")
+    answer = s3.req("GET", bucket, "k", {"response-content-disposition": "größe"}).ok()
+    equal(answer["content-disposition"], "größe", "Content-Disposition")
+
+
+@G.case("response_override_beyond_latin_1", "GetObject: response-*; InvalidArgument")
+def response_override_beyond_latin_1(s3: S3) -> None:
+    bucket = s3.keys(s3.bucket(), "k")
+    answer = s3.req("GET", bucket, "k", {"response-content-disposition": "日本"})
+    answer.error(400, "InvalidArgument")
+
+
+@G.case("utf8_content_disposition", "PutObject: Content-Disposition is kept as it was sent")
+def utf8_content_disposition(s3: S3) -> None:
+    bucket = s3.bucket()
+    # The client writes text as ISO-8859-1: these are the bytes of UTF-8.
+    value = "größe.txt".encode().decode("latin-1")
+    headers = {"Content-Disposition": value}
+    s3.req("PUT", bucket, "k", headers=headers, unsigned=("content-disposition",)).ok()
+    equal(s3.req("HEAD", bucket, "k").ok()["content-disposition"], value, "Content-Disposition")
+
+
 @G.case("storage_class", "PutObject: x-amz-storage-class; HeadObject gives it unless STANDARD")
 def storage_class(s3: S3) -> None:
     bucket = s3.bucket()
