@@ -63,6 +63,8 @@ pub(crate) fn with_header(mut error: S3Error, name: HeaderName, value: HeaderVal
 
 /// The names of elements that come in a fixed spelling.
 const ELEMENTS: &[&str] = &[
+    "Key",
+    "BucketName",
     "ArgumentName",
     "ArgumentValue",
     "ActualObjectSize",
@@ -147,6 +149,12 @@ impl Shown {
                     .into_owned();
                 self.extras.push(((*name).to_owned(), value));
             }
+        }
+        // What has no spelling is nobody's business outside.
+        let rest: Vec<_> =
+            headers.keys().filter(|name| name.as_str().starts_with(EXTRA)).cloned().collect();
+        for name in rest {
+            headers.remove(name);
         }
     }
 
@@ -295,6 +303,13 @@ mod tests {
              <Message>no</Message><ActualObjectSize>3</ActualObjectSize>\
              <Resource>/b/k&lt;</Resource><RequestId>R</RequestId><HostId>H</HostId></Error>"
         );
+    }
+
+    #[test]
+    fn an_element_without_spelling_goes_nowhere() {
+        let mut headers = HeaderMap::new();
+        let shown = Shown::of(&with(S3ErrorCode::AccessDenied.into(), "Odd", "x"), &mut headers);
+        assert!(headers.is_empty() && shown.extras.is_empty());
     }
 
     #[test]

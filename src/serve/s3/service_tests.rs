@@ -202,6 +202,25 @@ async fn a_store_that_takes_no_writes_is_not_well() {
 }
 
 #[tokio::test]
+async fn what_a_copy_does_not_find_is_named() {
+    let server = TestServer::new(CONFIG).await;
+    server.ask("PUT", "/kept/gone", &[], "data").await;
+    server.ask("DELETE", "/kept/gone", &[], "").await;
+    for (source, element) in [
+        ("plain/none", "<Key>none</Key>"),
+        ("kept/gone", "<Key>gone</Key>"),
+        ("nobody/none", "<BucketName>nobody</BucketName>"),
+    ] {
+        let got = server.ask("PUT", "/plain/copy", &[("x-amz-copy-source", source)], "").await;
+        assert_eq!(got.status, 404, "{source}");
+        assert!(got.text().contains(element), "{}", got.text());
+        assert!(!got.text().contains("copy</Key>"), "{}", got.text());
+        let inner = got.headers.keys().find(|name| name.as_str().starts_with("x-sandbox"));
+        assert_eq!(inner, None, "{source}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_missing_is_named() {
     let server = TestServer::new(CONFIG).await;
     let got = server.ask("PUT", "/plain?website", &[], "<x/>").await;

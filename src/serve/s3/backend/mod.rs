@@ -177,7 +177,9 @@ fn kind(algorithm: ChecksumAlgorithm) -> Kind {
 /// What S3 says when the store did not do something.
 pub(crate) fn store_error(error: StoreError) -> S3Error {
     match error {
-        StoreError::NoSuchBucket(_) => S3ErrorCode::NoSuchBucket.into(),
+        StoreError::NoSuchBucket(name) => {
+            with(S3ErrorCode::NoSuchBucket.into(), "BucketName", &name)
+        }
         StoreError::BucketAlreadyExists(_) => S3ErrorCode::BucketAlreadyOwnedByYou.into(),
         StoreError::BucketNotEmpty(_) => S3ErrorCode::BucketNotEmpty.into(),
         StoreError::InvalidBucketState(why) => fail(
@@ -188,7 +190,7 @@ pub(crate) fn store_error(error: StoreError) -> S3Error {
         StoreError::NoSuchVersion { version, .. } => {
             with(S3ErrorCode::NoSuchVersion.into(), "VersionId", &version)
         }
-        StoreError::DeleteMarker { .. } => S3ErrorCode::NoSuchKey.into(),
+        StoreError::DeleteMarker { key, .. } => with(S3ErrorCode::NoSuchKey.into(), "Key", &key),
         StoreError::KeyLength(_) => {
             with(S3ErrorCode::KeyTooLongError.into(), "MaxKeyLength", "1024")
         }

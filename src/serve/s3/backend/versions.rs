@@ -31,7 +31,7 @@ pub(super) fn shown(object: &Object) -> Option<String> {
 /// An error about an object, with what S3 says of delete markers: 404 when it
 /// is the current version, 405 when it was `named`.
 pub(super) fn error(error: StoreError, named: bool) -> S3Error {
-    let StoreError::DeleteMarker { version_id, last_modified, .. } = error else {
+    let StoreError::DeleteMarker { key, version_id, last_modified } = error else {
         return store_error(error);
     };
     let mut answer = if named {
@@ -44,7 +44,7 @@ pub(super) fn error(error: StoreError, named: bool) -> S3Error {
             Err(_) => error,
         }
     } else {
-        S3ErrorCode::NoSuchKey.into()
+        with(S3ErrorCode::NoSuchKey.into(), "Key", &key)
     };
     let marker = HeaderName::from_static("x-amz-delete-marker");
     answer = with_header(answer, marker, HeaderValue::from_static("true"));

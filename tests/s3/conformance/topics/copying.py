@@ -44,6 +44,13 @@ def within_bucket(s3: S3) -> None:
     equal(s3.read(bucket, "k"), b"data", "body")
 
 
+@G.case("missing_source_is_named", "CopyObject; NoSuchKey: Key is that of the source")
+def missing_source_is_named(s3: S3) -> None:
+    bucket = s3.bucket()
+    answer = copy(s3, bucket, f"{bucket}/missing").error(404, "NoSuchKey")
+    equal(answer.text("Key"), "missing", "Key")
+
+
 @G.case("to_other_bucket", "CopyObject: x-amz-copy-source")
 def to_other_bucket(s3: S3) -> None:
     source, target = prepared(s3), s3.bucket()
