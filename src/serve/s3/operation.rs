@@ -201,6 +201,11 @@ const OBJECT: &[Row] = &[
     ("renameObject", [None, Some("!RenameObject"), None], "OBJECT"),
 ];
 
+/// Whether a query parameter of this name makes another operation of a request.
+pub(crate) fn is_subresource(name: &str) -> bool {
+    BUCKET.iter().chain(OBJECT).any(|(row, ..)| *row == name)
+}
+
 fn implemented(name: &'static str) -> Resolved {
     name.strip_prefix('!').map_or(Resolved::Known(name), Resolved::Missing)
 }

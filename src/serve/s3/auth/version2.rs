@@ -19,22 +19,26 @@ use super::sign::{canonical_value, same};
 use super::{Caller, Checked, Keys, Parts};
 use crate::serve::s3::clock::Clock;
 use crate::serve::s3::error::{fail, with};
-use crate::serve::s3::time;
+use crate::serve::s3::{operation, time};
 
-/// Parameters that are part of what is signed.
+/// Parameters that are part of what is signed, as the SDKs agree on them.
 const SIGNED: &[&str] = &[
     "accelerate",
     "acl",
+    "analytics",
     "cors",
+    "defaultObjectAcl",
     "delete",
+    "inventory",
     "lifecycle",
     "location",
     "logging",
+    "metrics",
     "notification",
     "object-lock",
     "partNumber",
     "policy",
-    "publicAccessBlock",
+    "replication",
     "requestPayment",
     "response-cache-control",
     "response-content-disposition",
@@ -43,7 +47,9 @@ const SIGNED: &[&str] = &[
     "response-content-type",
     "response-expires",
     "restore",
-    "retention",
+    "select",
+    "select-type",
+    "storageClass",
     "tagging",
     "torrent",
     "uploadId",
@@ -76,6 +82,11 @@ fn mismatch(access_key: &str, text: &str, signature: &str) -> S3Error {
 
 /// Checks a query that is signed.
 pub(super) fn check(parts: &Parts<'_>, keys: &Keys, clock: &Clock) -> Result<Checked, S3Error> {
+    // Not signed, it could be put onto the URL of an object by anybody.
+    let unsigned = |name: &str| operation::is_subresource(name) && !SIGNED.contains(&name);
+    if parts.query.iter().any(|(name, _)| unsigned(name)) {
+        return Err(super::version_2());
+    }
     let param = |name: &str| parts.param(name).unwrap_or_default();
     let (access_key, signature) = (param("AWSAccessKeyId"), param("Signature"));
     let expires = param("Expires");
@@ -195,6 +206,16 @@ mod tests {
             check(&parts, &keys, &clock).map_err(|error| error.code().as_str().to_owned())
         };
         assert!(ask(&query).unwrap().caller.verified);
+        for (name, code) in [
+            ("legal-hold", "InvalidRequest"),
+            ("attributes", "InvalidRequest"),
+            ("publicAccessBlock", "InvalidRequest"),
+            ("tagging", "SignatureDoesNotMatch"),
+            ("storageClass", "SignatureDoesNotMatch"),
+        ] {
+            let added = [query.as_slice(), &[(name.to_owned(), String::new())]].concat();
+            assert_eq!(ask(&added).unwrap_err(), code, "{name}");
+        }
         query[2].1 = "1175139621".into();
         assert_eq!(ask(&query).unwrap_err(), "SignatureDoesNotMatch");
         clock.set_offset(0);

@@ -9,7 +9,7 @@ import hmac
 import time
 
 from ..context import S3
-from ..expect import equal, matches
+from ..expect import equal, matches, one_of
 from ..rawhttp import Response
 from ..registry import Group
 
@@ -100,6 +100,18 @@ def tampered(s3: S3, name: str, value: str) -> None:
     bucket = s3.keys(s3.bucket(), "k")
     answer = send(s3, "GET", bucket, "k", change={name: value})
     answer.error(403, "SignatureDoesNotMatch")
+
+
+@G.table(
+    f"{SECTION}: what version 2 does not sign, it may not name",
+    {"added_attributes": ("attributes",), "added_retention": ("retention",)},
+)
+def added(s3: S3, name: str) -> None:
+    bucket = s3.keys(s3.bucket(), "k")
+    answer = send(s3, "GET", bucket, "k", change={name: ""})
+    # The reference leaves open which of the two it is.
+    one_of(answer.status, (400, 403), "status")
+    one_of(answer.code, ("InvalidRequest", "SignatureDoesNotMatch"), "code")
 
 
 @G.case("of_the_sdk_get", f"{SECTION}; as the SDK presigns")
