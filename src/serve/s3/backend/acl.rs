@@ -40,6 +40,15 @@ pub(super) fn canned_bucket(value: Option<&str>) -> Result<String, S3Error> {
     )
 }
 
+/// Whether a request has grants in headers. None are implemented.
+pub(super) fn has_grants(context: &Context) -> bool {
+    context.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"))
+}
+
+pub(super) fn grants_missing() -> S3Error {
+    not_implemented("x-amz-grant-* headers")
+}
+
 /// The canned ACL of a request that writes an object; none when it is the
 /// owner's alone.
 pub(super) fn of_write(
@@ -47,7 +56,7 @@ pub(super) fn of_write(
     context: &Context,
     bucket: &str,
 ) -> Result<Option<String>, S3Error> {
-    let grants = context.headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
+    let grants = has_grants(context);
     let value = canned(
         context.header("x-amz-acl"),
         &[
@@ -70,7 +79,7 @@ pub(super) fn of_write(
         return Ok(None);
     }
     if grants {
-        return Err(not_implemented("x-amz-grant-* headers"));
+        return Err(grants_missing());
     }
     blocked(state, bucket, &value)?;
     Ok((!own).then_some(value))
@@ -167,12 +176,16 @@ pub(super) async fn put_bucket_acl(
         (Some(policy), None) => of_grants(policy)?,
         (_, value) => canned_bucket(value)?,
     };
+    let grants = has_grants(context);
     if !config::takes_acls(&state.store, &input.bucket) {
-        return if value == "private" {
+        return if value == "private" && !grants {
             Ok(S3Response::new(dto::PutBucketAclOutput::default()))
         } else {
             Err(not_supported())
         };
+    }
+    if grants {
+        return Err(grants_missing());
     }
     blocked(state, &input.bucket, &value)?;
     let document = value.into();
@@ -222,4 +235,32 @@ pub(super) async fn put_object_acl(
     Err(not_implemented(
         "PutObjectAcl that makes an existing object public; write it with x-amz-acl, or use a bucket policy",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::serve::s3::testing::TestServer;
+
+    #[tokio::test]
+    async fn grants_in_headers_are_refused_and_not_ignored() {
+        let server = TestServer::new("buckets: [{name: plain}]").await;
+        let grant = ("x-amz-grant-read", "uri=\"http://acs.amazonaws.com/groups/global/AllUsers\"");
+        let writer = ("x-amz-object-ownership", "ObjectWriter");
+        for (target, headers, code) in [
+            ("/plain?acl", &[grant][..], "AccessControlListNotSupported"),
+            ("/new", &[grant], "InvalidBucketAclWithObjectOwnership"),
+            ("/new", &[grant, writer], "NotImplemented"),
+        ] {
+            let put = server.ask("PUT", target, headers, "").await;
+            assert!(put.text().contains(&format!("<Code>{code}</Code>")), "{}", put.text());
+        }
+        assert_eq!(server.ask("HEAD", "/new", &[], "").await.status, 404);
+        assert_eq!(server.ask("PUT", "/new", &[writer], "").await.status, 200);
+        let put = server.ask("PUT", "/new?acl", &[grant], "").await;
+        assert_eq!(put.status, 501, "{}", put.text());
+        assert_eq!(
+            server.ask("PUT", "/plain?acl", &[("x-amz-acl", "private")], "").await.status,
+            200
+        );
+    }
 }

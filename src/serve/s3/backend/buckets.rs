@@ -91,10 +91,14 @@ pub(super) async fn create(
         ));
     }
     let canned = acl::canned_bucket(context.header("x-amz-acl"))?;
-    if canned != "private" && ownership == "BucketOwnerEnforced" {
+    let grants = acl::has_grants(context);
+    if (canned != "private" || grants) && ownership == "BucketOwnerEnforced" {
         let message =
             "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
         return Err(fail(S3ErrorCode::InvalidBucketAclWithObjectOwnership, message));
+    }
+    if grants {
+        return Err(acl::grants_missing());
     }
     let bucket = NewBucket {
         name: input.bucket.clone(),

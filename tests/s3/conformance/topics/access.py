@@ -218,6 +218,21 @@ def acl_refused(s3: S3, key: str | None, query: dict[str, str], headers: dict[st
     answer.error(400, "AccessControlListNotSupported")
 
 
+GRANT = {"x-amz-grant-read": 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'}
+
+
+@G.case("acl_grants_of_put_bucket_acl", "PutBucketAcl: x-amz-grant-*; AccessControlListNotSupported")
+def acl_grants(s3: S3) -> None:
+    answer = s3.req("PUT", s3.bucket(), query={"acl": ""}, headers=GRANT)
+    answer.error(400, "AccessControlListNotSupported")
+
+
+@G.case("acl_grants_of_create_bucket", "CreateBucket: x-amz-grant-*; ACLs are disabled")
+def acl_grants_of_create(s3: S3) -> None:
+    answer = s3.req("PUT", s3.name(), headers=GRANT)
+    answer.error(400, "InvalidBucketAclWithObjectOwnership")
+
+
 @G.case("acl_bucket_owner_full_control", "Controlling ownership of objects: the one ACL taken")
 def acl_full_control(s3: S3) -> None:
     headers = {"x-amz-acl": "bucket-owner-full-control"}
