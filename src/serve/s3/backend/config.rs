@@ -21,6 +21,7 @@ pub(crate) const ACL: &str = "acl";
 pub(crate) const CORS: &str = "cors";
 pub(crate) const ENCRYPTION: &str = "encryption";
 pub(crate) const LIFECYCLE: &str = "lifecycle";
+const LIFECYCLE_SIZE: &str = "lifecycle-minimum-size";
 pub(crate) const NOTIFICATION: &str = "notification";
 pub(crate) const OBJECT_LOCK: &str = "object-lock";
 pub(crate) const OWNERSHIP: &str = "ownership";
@@ -219,22 +220,36 @@ pub(super) async fn get_bucket_lifecycle(
     let config: Option<BucketLifecycleConfiguration> =
         load(&state.store, &input.bucket, LIFECYCLE)?;
     let config = config.ok_or(S3ErrorCode::NoSuchLifecycleConfiguration)?;
+    let size = text(&state.store, &input.bucket, LIFECYCLE_SIZE);
+    let size = size.unwrap_or_else(|| MINIMUM_SIZES[0].to_owned());
     Ok(S3Response::new(dto::GetBucketLifecycleConfigurationOutput {
         rules: Some(config.rules),
-        transition_default_minimum_object_size: Some("all_storage_classes_128K".to_owned().into()),
+        transition_default_minimum_object_size: Some(size.into()),
     }))
 }
 
+/// From which size on objects move to another class by default. Nothing moves;
+/// what is said comes back.
+const MINIMUM_SIZES: [&str; 2] = ["all_storage_classes_128K", "varies_by_storage_class"];
+
 pub(super) async fn put_bucket_lifecycle(
     state: &State,
-    _: &Context,
+    context: &Context,
     input: dto::PutBucketLifecycleConfigurationInput,
 ) -> Answer<dto::PutBucketLifecycleConfigurationOutput> {
     let mut config = input.lifecycle_configuration.ok_or(S3ErrorCode::MalformedXML)?;
     lifecycle::check(&mut config)?;
+    let header = "x-amz-transition-default-minimum-object-size";
+    let size = context.header(header).unwrap_or(MINIMUM_SIZES[0]);
+    if !MINIMUM_SIZES.contains(&size) {
+        let message = "The x-amz-transition-default-minimum-object-size header is not valid";
+        return Err(invalid_argument(header, size, message));
+    }
+    let bytes = Bytes::from(size.to_owned());
+    state.store.put_config(&input.bucket, LIFECYCLE_SIZE, bytes).await.map_err(store_error)?;
     save(state, &input.bucket, LIFECYCLE, &config).await?;
     Ok(S3Response::new(dto::PutBucketLifecycleConfigurationOutput {
-        transition_default_minimum_object_size: Some("all_storage_classes_128K".to_owned().into()),
+        transition_default_minimum_object_size: Some(size.to_owned().into()),
     }))
 }
 
@@ -244,6 +259,7 @@ pub(super) async fn delete_bucket_lifecycle(
     input: dto::DeleteBucketLifecycleInput,
 ) -> Answer<dto::DeleteBucketLifecycleOutput> {
     remove(state, &input.bucket, LIFECYCLE).await?;
+    remove(state, &input.bucket, LIFECYCLE_SIZE).await?;
     Ok(S3Response::new(dto::DeleteBucketLifecycleOutput::default()))
 }
 
@@ -466,4 +482,32 @@ pub(super) async fn put_bucket_versioning(
     };
     state.store.set_versioning(&input.bucket, versioning).await.map_err(store_error)?;
     Ok(S3Response::new(dto::PutBucketVersioningOutput::default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::serve::s3::checksum::{self, Kind};
+    use crate::serve::s3::testing::TestServer;
+
+    #[tokio::test]
+    async fn the_minimum_size_of_transitions_comes_back() {
+        let server = TestServer::new("buckets: [{name: plain}]").await;
+        let name = "x-amz-transition-default-minimum-object-size";
+        let rules = "<LifecycleConfiguration><Rule><ID>r</ID><Status>Enabled</Status><Filter/>\
+            <Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>";
+        let sum = checksum::of(Kind::Crc32, rules.as_bytes());
+        let sum = ("x-amz-checksum-crc32", sum.as_str());
+        let target = "/plain?lifecycle";
+        let put = server.ask("PUT", target, &[sum, (name, "some")], rules).await;
+        assert_eq!(put.status, 400, "{}", put.text());
+        assert_eq!(server.ask("GET", target, &[], "").await.status, 404);
+        for (headers, size) in [
+            (&[sum, (name, "varies_by_storage_class")][..], "varies_by_storage_class"),
+            (&[sum], "all_storage_classes_128K"),
+        ] {
+            let put = server.ask("PUT", target, headers, rules).await;
+            assert_eq!((put.status.as_u16(), &put.headers[name]), (200, &size.parse().unwrap()));
+            assert_eq!(server.ask("GET", target, &[], "").await.headers[name], size);
+        }
+    }
 }

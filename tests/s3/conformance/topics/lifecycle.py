@@ -53,6 +53,27 @@ def round_trip(s3: S3, kept: dict) -> None:
     equal(got, [kept], "Rules")
 
 
+SIZE = "x-amz-transition-default-minimum-object-size"
+RULES = (
+    b"<LifecycleConfiguration><Rule><ID>r</ID><Status>Enabled</Status><Filter/>"
+    b"<Expiration><Days>1</Days></Expiration></Rule></LifecycleConfiguration>"
+)
+
+
+@G.case("minimum_size", f"PutBucketLifecycleConfiguration, GetBucketLifecycleConfiguration: {SIZE}")
+def minimum_size(s3: S3) -> None:
+    bucket, query = s3.bucket(), {"lifecycle": ""}
+    headers = {"Content-MD5": content_md5(RULES), SIZE: "varies_by_storage_class"}
+    s3.req("PUT", bucket, None, query, headers, RULES).ok()
+    equal(s3.req("GET", bucket, None, query).ok()[SIZE], "varies_by_storage_class", SIZE)
+
+
+@G.case("minimum_size_unknown", f"PutBucketLifecycleConfiguration: {SIZE}; 400 Bad Request")
+def minimum_size_unknown(s3: S3) -> None:
+    headers = {"Content-MD5": content_md5(RULES), SIZE: "some"}
+    s3.req("PUT", s3.bucket(), None, {"lifecycle": ""}, headers, RULES).ok(400)
+
+
 @G.case("none", "GetBucketLifecycleConfiguration; NoSuchLifecycleConfiguration")
 def none(s3: S3) -> None:
     answer = s3.req("GET", s3.bucket(), query={"lifecycle": ""})
