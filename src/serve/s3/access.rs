@@ -199,12 +199,24 @@ mod tests {
         assert_eq!(copy(&server, "kept/k", false).await.status, 200);
         assert_eq!(copy(&server, "kept/k", true).await.status, 403);
         assert_eq!(copy(&server, "nobody/k", false).await.status, 404);
-        let version = server.ask("HEAD", "/kept/k", &[], "").await.headers["x-amz-version-id"].clone();
+        let version =
+            server.ask("HEAD", "/kept/k", &[], "").await.headers["x-amz-version-id"].clone();
         let version = format!("kept/k?versionId={}", version.to_str().unwrap());
         let denied = r#"{"Effect":"Deny","Principal":"*","Action":"s3:GetObjectVersion","Resource":"arn:aws:s3:::kept/*"}"#;
         with_policy(&server, "kept", denied).await;
         assert_eq!(copy(&server, &version, false).await.status, 403);
         assert_eq!(copy(&server, "kept/k", false).await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn the_bucket_of_a_source_has_the_expected_owner() {
+        let server = TestServer::new(CONFIG).await;
+        for (owner, status) in [("210987654321", 403), (crate::serve::s3::OWNER_ACCOUNT, 200)] {
+            let headers =
+                [("x-amz-copy-source", "kept/k"), ("x-amz-source-expected-bucket-owner", owner)];
+            let got = server.ask("PUT", "/open/copy", &headers, "").await;
+            assert_eq!(got.status, status, "{}", got.text());
+        }
     }
 
     #[tokio::test]

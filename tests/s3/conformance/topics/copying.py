@@ -51,6 +51,13 @@ def missing_source_is_named(s3: S3) -> None:
     equal(answer.text("Key"), "missing", "Key")
 
 
+@G.case("source_of_other_owner", "CopyObject: x-amz-source-expected-bucket-owner; 403 Forbidden")
+def source_of_other_owner(s3: S3) -> None:
+    bucket = prepared(s3)
+    owner = {"x_amz_source_expected_bucket_owner": "000000000000"}
+    copy(s3, bucket, f"{bucket}/source", **owner).error(403, "AccessDenied")
+
+
 @G.case("to_other_bucket", "CopyObject: x-amz-copy-source")
 def to_other_bucket(s3: S3) -> None:
     source, target = prepared(s3), s3.bucket()
