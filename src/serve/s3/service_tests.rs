@@ -47,6 +47,23 @@ async fn an_object_is_written_read_listed_and_deleted() {
 }
 
 #[tokio::test]
+async fn a_completed_upload_says_where_the_object_is() {
+    let server = TestServer::new(CONFIG).await;
+    let path = "/plain/dir/a%20b";
+    let begun = server.ask("POST", &format!("{path}?uploads"), &[], "").await.text();
+    let id = begun.split("UploadId>").nth(1).unwrap().trim_end_matches("</");
+    let part = format!("{path}?partNumber=1&uploadId={id}");
+    let put = server.ask("PUT", &part, &[], "data").await;
+    let list = format!(
+        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{}</ETag></Part></CompleteMultipartUpload>",
+        put.headers["etag"].to_str().unwrap()
+    );
+    let done = server.ask("POST", &format!("{path}?uploadId={id}"), &[], list).await;
+    let location = "<Location>http://localhost:9000/plain/dir/a%20b</Location>";
+    assert!(done.text().contains(location), "{}", done.text());
+}
+
+#[tokio::test]
 async fn bad_bodies_leave_nothing_behind() {
     let server = TestServer::new(CONFIG).await;
     for (headers, code) in [

@@ -7,6 +7,8 @@ mod fields;
 mod policy;
 #[cfg(any(test, fuzzing))]
 pub(super) mod testing;
+#[cfg(test)]
+mod tests;
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
