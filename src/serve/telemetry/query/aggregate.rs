@@ -78,6 +78,8 @@ pub(super) struct Sample {
     count: f64,
     min: f64,
     max: f64,
+    /// Whether it is a number: for a cumulative stream its total, and no histogram.
+    is_single: bool,
     /// Single values with how often they count.
     values: Vec<(f64, f64)>,
     members: Vec<String>,
@@ -154,6 +156,7 @@ impl Sample {
         let sampled = matches!(point.kind, MetricKind::Histogram | MetricKind::Distribution);
         let weight = if sampled { weight } else { 1.0 };
         self.last = value;
+        self.is_single = true;
         self.sum += match point.kind {
             // A rate is an amount per second of its interval.
             MetricKind::Rate => value * (float(point.interval_ns) / 1.0e9).max(1.0),
@@ -187,12 +190,11 @@ impl Sample {
     /// began anew.
     pub(super) fn since(&self, before: &Self) -> Self {
         let mut increase = self.clone();
-        if self.count < before.count || (self.values.len() <= 1 && self.sum < before.sum) {
+        if self.count < before.count || (self.is_single && self.sum < before.sum) {
             return increase;
         }
         increase.sum = self.sum - before.sum;
-        if self.values.len() == 1 && before.values.len() == 1 && self.count <= 1.0 {
-            // A sum: one value, which is its total.
+        if self.is_single {
             increase.values = vec![(increase.sum, 1.0)];
             increase.min = increase.sum;
             increase.max = increase.sum;
@@ -204,6 +206,16 @@ impl Sample {
             *weight -= earlier.map_or(0.0, |(_, weight)| *weight);
         }
         increase.values.retain(|(_, weight)| *weight > 0.0);
+        // An extreme that was there before need not be of the increase, but still bounds it.
+        let lowest = increase.values.iter().map(|(value, _)| *value).fold(f64::INFINITY, f64::min);
+        let highest =
+            increase.values.iter().map(|(value, _)| *value).fold(f64::NEG_INFINITY, f64::max);
+        if self.min >= before.min {
+            increase.min = lowest.max(self.min);
+        }
+        if self.max <= before.max {
+            increase.max = highest.min(self.max);
+        }
         increase.last = if increase.count > 0.0 { increase.sum / increase.count } else { 0.0 };
         increase
     }
@@ -417,6 +429,29 @@ mod tests {
         let increase = histogram(5, 7.0).since(&histogram(2, 3.0));
         assert!(near(increase.count, 3.0) && near(increase.sum, 4.0));
         assert!(near(increase.values[0].1, 3.0));
+    }
+
+    #[test]
+    fn a_cumulative_histogram_of_one_sample_is_no_sum() {
+        let one = |max: f64, count: u64| {
+            let buckets = Measure::Buckets {
+                count,
+                sum: Some(max * float(count)),
+                min: Some(max),
+                max: Some(max),
+                bounds: vec![2.0],
+                counts: vec![count, 0],
+            };
+            Sample::new(&point(MetricKind::Histogram, buckets, 1))
+        };
+        let mut all = Aggregate::default();
+        all.add(&one(1.5, 1).since(&one(1.5, 1)));
+        assert!(near(of(&all, "count"), 0.0) && near(of(&all, "sum"), 0.0));
+        for text in ["min", "max", "avg", "p50"] {
+            assert_eq!(all.value(Aggregation::parse(text).unwrap(), None), None, "{text}");
+        }
+        all.add(&one(1.5, 2).since(&one(1.5, 1)));
+        assert!(near(of(&all, "count"), 1.0) && near(of(&all, "max"), 1.5));
     }
 
     #[test]

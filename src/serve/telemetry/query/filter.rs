@@ -147,8 +147,26 @@ impl Filter {
             self.before = Some(self.before.map_or(before, |other| other.min(before)));
         }
         let since = self.since_ns.unwrap_or(0);
-        self.since_ns = Some(since.max(found.started_ns));
+        // Clients that tell whole seconds tell the begin of the one in which the run began.
+        let began = found.started_ns / time::SECOND * time::SECOND;
+        self.since_ns = Some(since.max(began));
         Ok(())
+    }
+
+    /// What fits but for coming before the scope: received before it, or older by its own time.
+    pub(super) fn earlier(&self) -> Vec<Self> {
+        let mut earlier = Vec::new();
+        if self.after > 0 {
+            let end = self.after.saturating_add(1);
+            let before = Some(self.before.map_or(end, |before| before.min(end)));
+            let (since_ns, until_ns) = (None, None);
+            earlier.push(Self { after: 0, before, since_ns, until_ns, ..self.clone() });
+        }
+        if let Some(since) = self.since_ns {
+            let until_ns = Some(self.until_ns.map_or(since, |until| until.min(since)));
+            earlier.push(Self { since_ns: None, until_ns, ..self.clone() });
+        }
+        earlier
     }
 
     /// Reads what belongs to traces, for spans and logs.

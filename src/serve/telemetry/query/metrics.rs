@@ -120,6 +120,13 @@ impl Metrics {
 
     fn one(&self, one: &One, segments: &[Shared<PointRow>]) -> Answer {
         let mut reading = Reading::new(one, &self.filter);
+        for earlier in self.filter.earlier() {
+            scan(segments, &earlier, false, &mut |_, segment, row| {
+                if row.cumulative {
+                    reading.remember(&segment.point(row));
+                }
+            });
+        }
         scan(segments, &self.filter, false, &mut |_, segment, row| {
             reading.add(&segment.point(row), segment.origin_fields(row.head().origin));
         });
@@ -198,7 +205,7 @@ struct Reading<'q> {
     all: Aggregate,
     series: BTreeMap<Vec<String>, Series>,
     /// The last of each cumulative stream.
-    streams: HashMap<String, (u64, Sample)>,
+    streams: HashMap<String, Sample>,
 }
 
 #[derive(Debug, Default)]
@@ -231,7 +238,7 @@ impl<'q> Reading<'q> {
         }
         let mut sample = Sample::new(point);
         if point.cumulative && point.kind != MetricKind::Gauge {
-            sample = self.increase(point, origin, sample);
+            sample = self.increase(point, sample);
         }
         self.all.add(&sample);
         let values = group(point, origin, &self.one.by);
@@ -251,18 +258,38 @@ impl<'q> Reading<'q> {
         }
     }
 
-    /// What was added since the stream's measurement before. Of the first one all counts when the
-    /// stream began inside the asked time, and nothing when it is older.
-    fn increase(&mut self, point: &Point<'_>, origin: OriginFields<'_>, now: Sample) -> Sample {
-        let key = format!("{origin:?}{:?}", point.tags);
-        let before = self.streams.insert(key, (point.start_ns, now.clone()));
-        match before {
-            Some((start_ns, before)) if start_ns == point.start_ns => now.since(&before),
-            Some(_) => now,
-            None if self.since_ns == 0 || point.start_ns >= self.since_ns => now,
-            None => now.since(&now),
+    /// Takes a total from before the asked scope as what its stream had come to.
+    fn remember(&mut self, point: &Point<'_>) {
+        let sample = Sample::new(point);
+        let key = stream(point);
+        if self.streams.get(&key).is_none_or(|known| known.time_ns <= sample.time_ns) {
+            self.streams.insert(key, sample);
         }
     }
+
+    /// What was added since the stream's measurement before. Of one that was never seen before all
+    /// counts when it began inside the asked time, and nothing when it is older. Without such a
+    /// time, nothing says that it is older than the asked scope.
+    fn increase(&mut self, point: &Point<'_>, now: Sample) -> Sample {
+        let key = stream(point);
+        let increase = match self.streams.get(&key) {
+            // It comes late: a later total, which includes it, has counted.
+            Some(before) if before.time_ns > now.time_ns => return now.since(&now),
+            Some(before) => now.since(before),
+            None if self.since_ns == 0 || point.start_ns >= self.since_ns => now.clone(),
+            None => now.since(&now),
+        };
+        self.streams.insert(key, now);
+        increase
+    }
+}
+
+/// What tells cumulative streams apart. One that began anew is another one.
+fn stream(point: &Point<'_>) -> String {
+    let mut tags: Vec<_> = point.tags.iter().collect();
+    tags.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let Point { name, service, start_ns, origin, .. } = point;
+    format!("{name}\0{service}\0{start_ns}\0{origin:?}{tags:?}")
 }
 
 impl Series {

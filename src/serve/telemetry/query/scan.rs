@@ -12,6 +12,7 @@ use super::super::store::{
 use super::condition::text_of;
 use super::filter::{Filter, Order};
 use super::pattern::Patterns;
+use super::time::SECOND;
 
 /// A kind of row with the filters that only it has.
 pub(super) trait Filtered: Row {
@@ -20,6 +21,11 @@ pub(super) trait Filtered: Row {
 
     /// Whether any filter of its kind is set.
     fn is_filtered(filter: &Filter) -> bool;
+
+    /// Whether what it tells of reaches beyond the begin of the asked time.
+    fn is_since(&self, since_ns: u64) -> bool {
+        self.head().time_ns >= since_ns
+    }
 
     /// Whether a word is in one of its texts.
     fn has_word(&self, segment: &Segment<Self>, is_in: &dyn Fn(&str) -> bool) -> bool;
@@ -114,7 +120,7 @@ impl<'f> Plan<'f> {
         let (filter, head) = (self.filter, row.head());
         head.seq > filter.after
             && filter.before.is_none_or(|before| head.seq < before)
-            && filter.since_ns.is_none_or(|since| head.time_ns >= since)
+            && filter.since_ns.is_none_or(|since| row.is_since(since))
             && filter.until_ns.is_none_or(|until| head.time_ns < until)
             && self
                 .origins
@@ -375,6 +381,15 @@ impl Filtered for PointRow {
 
     fn is_filtered(filter: &Filter) -> bool {
         !filter.kind.is_any()
+    }
+
+    /// Datadog's clients tell the begin of an interval, and times in whole seconds. A total is of
+    /// its moment.
+    fn is_since(&self, since_ns: u64) -> bool {
+        let time_ns = self.head().time_ns;
+        let second = if time_ns.is_multiple_of(SECOND) { SECOND } else { 0 };
+        let end_ns = time_ns.saturating_add(self.interval_ns.max(second));
+        time_ns >= since_ns || (!self.cumulative && end_ns > since_ns)
     }
 
     fn has_word(&self, segment: &Segment<Self>, is_in: &dyn Fn(&str) -> bool) -> bool {

@@ -346,6 +346,88 @@ async fn a_total_counts_from_the_begin_of_the_asked_time() {
     assert_eq!(since["value"], 8.0);
 }
 
+/// A cumulative total of a stream that began long ago.
+fn total_of(value: f64, code: &'static str) -> Point<'static> {
+    let start_ns = 1_700_000_000 * time::SECOND;
+    Point { cumulative: true, monotonic: true, start_ns, ..point("requests", value, code) }
+}
+
+#[tokio::test]
+async fn what_a_total_had_come_to_before_does_not_count() {
+    let store = store();
+    let of = async |query: &str| {
+        asked(&store, Topic::Metrics, &format!("name=requests&{query}")).await["value"].clone()
+    };
+    let took = |value: f64, code| {
+        store.add_points(Protocol::OtlpGrpc, &[total_of(value, code)]);
+    };
+    took(500.0, "200");
+    store.begin_run("a");
+    assert_eq!(of("after=1").await, Json::Null);
+    took(500.0, "200");
+    assert_eq!((of("after=1").await, of("run=a").await), (0.0.into(), 0.0.into()));
+    took(503.0, "200");
+    assert_eq!((of("after=1").await, of("run=a").await), (3.0.into(), 3.0.into()));
+    assert_eq!(of("after=2").await, 3.0);
+    // A stream that is new here, which is older than the run by its own word.
+    took(7.0, "404");
+    assert_eq!((of("after=1").await, of("run=a").await), (10.0.into(), 3.0.into()));
+    let begun = Point { start_ns: now_ns(), ..total_of(4.0, "200") };
+    store.add_points(Protocol::OtlpGrpc, &[begun]);
+    assert_eq!((of("after=1").await, of("run=a").await), (14.0.into(), 7.0.into()));
+    assert_eq!(of("").await, 514.0);
+}
+
+#[tokio::test]
+async fn a_total_that_comes_late_does_not_count_again() {
+    let store = store();
+    let late = Point { time_ns: now_ns() - time::SECOND, ..total_of(6.0, "200") };
+    let points = [total_of(5.0, "200"), total_of(8.0, "200"), late, total_of(9.0, "200")];
+    store.add_points(Protocol::OtlpGrpc, &points);
+    assert_eq!(asked(&store, Topic::Metrics, "name=requests").await["value"], 9.0);
+}
+
+#[tokio::test]
+async fn totals_of_replicas_services_and_metrics_stay_apart() {
+    let store = store();
+    let of_replica = |id: &'static str, value: f64| {
+        let attributes = vec![("service.instance.id".into(), Value::Str(id.into()))];
+        let origin = Arc::new(Origin { attributes, ..Origin::default() });
+        Point { origin, ..total_of(value, "200") }
+    };
+    let other_service = |value| Point { service: "web".into(), ..total_of(value, "200") };
+    let other_metric = |value| Point { name: "requests.slow".into(), ..total_of(value, "200") };
+    for more in [0.0, 1.0] {
+        let points = [
+            of_replica("a", 100.0 + more),
+            of_replica("b", 10.0 + more),
+            other_service(20.0 + more),
+            other_metric(30.0 + more),
+        ];
+        store.add_points(Protocol::OtlpGrpc, &points);
+    }
+    let all = asked(&store, Topic::Metrics, "name=requests*&agg=sum").await;
+    assert_eq!(all["value"], 164.0);
+    let later = asked(&store, Topic::Metrics, "name=requests*&agg=sum&after=4").await;
+    assert_eq!(later["value"], 4.0);
+}
+
+#[tokio::test]
+async fn a_run_has_measurements_in_whole_seconds_and_intervals() {
+    let store = store();
+    let now = store.begin_run("a").started_ns;
+    let at = |time_ns, interval_ns| Point { time_ns, interval_ns, ..point("hits", 1.0, "200") };
+    let ten = 10 * time::SECOND;
+    let points = [
+        at(now / time::SECOND * time::SECOND, 0),
+        at(now / ten * ten, ten),
+        at(now / ten * ten - ten, ten),
+        at(now - 5 * time::SECOND, 0),
+    ];
+    store.add_points(Protocol::DatadogStats, &points);
+    assert_eq!(total(&store, Topic::Metrics, "name=hits&run=a").await, 2);
+}
+
 #[tokio::test]
 async fn logs_are_found_by_level_and_words() {
     let store = store();
