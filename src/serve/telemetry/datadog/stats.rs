@@ -187,7 +187,7 @@ impl<'a> Group<'a> {
                 ..template.clone()
             },
         ];
-        if let Some(value) = sketch::durations([self.ok, self.error])? {
+        if let Some(value) = sketch::durations([self.ok, self.error], seconds(self.duration))? {
             points.push(Point {
                 name: format!("trace.{}", self.name).into(),
                 kind: MetricKind::Distribution,
@@ -225,11 +225,12 @@ mod tests {
         assert!(errors.tags.contains(&("span.kind".into(), Value::Str("client".into()))));
         assert_eq!(find("trace.web.request.duration").value, Measure::Number(0.001_267_353));
 
-        let Measure::Buckets { count, bounds, counts, .. } = &find("trace.web.request").value
+        let Measure::Buckets { count, sum, bounds, counts, .. } = &find("trace.web.request").value
         else {
             panic!("no distribution");
         };
-        assert_eq!((*count, bounds.len() + 1), (5, counts.len()));
+        assert_eq!((*count, *sum), (5, Some(0.001_267_353)));
+        assert_eq!(bounds.len() + 1, counts.len());
         // The mean lies between the smallest and the largest bucket.
         assert!(bounds[0] < 0.000_253_5 && 0.000_253_4 < bounds[bounds.len() - 1], "{bounds:?}");
         assert_eq!(points.len(), 10);
