@@ -179,12 +179,14 @@ impl Bound {
 
     fn serve(self, tasks: &mut Tasks, server: &Arc<Server>, stop: &CancellationToken) {
         let intake = &server.intake;
-        let apm = http::faulty(datadog::router(intake.clone()), intake.clone())
-            .merge(http::test_agent(Arc::clone(server)));
+        let apm = http::faulty(datadog::router(intake.clone()), intake.clone());
         if let Some(listener) = self.apm {
-            serve_http(tasks, "Datadog's HTTP intake", listener, apm.clone(), stop);
+            let apm = apm.clone().merge(http::test_agent(Arc::clone(server)));
+            serve_http(tasks, "Datadog's HTTP intake", listener, apm, stop);
         }
         if let Some((_, listener, datagrams)) = self.sockets {
+            // No web page reaches a socket, and what clients say as `Host` there is up to them.
+            let apm = apm.merge(http::test_agent_on_socket(Arc::clone(server)));
             serve_http(tasks, "Datadog's HTTP intake", listener, apm, stop);
             let (intake, stop) = (intake.clone(), stop.clone());
             tasks.spawn(async move {

@@ -1,7 +1,7 @@
 //! Who may ask: not a page of another web site.
 //!
-//! Owns the rule for `Host` and `Origin`. A page elsewhere can make a browser send requests here,
-//! and can make its own name point here; both show in these headers.
+//! Owns the rule for `Host`, `Origin` and `Sec-Fetch-Site`. A page elsewhere can make a browser send
+//! requests here, and can make its own name point here; both show in these headers.
 
 use std::net::IpAddr;
 
@@ -39,11 +39,24 @@ pub(super) fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Foreign> {
     if !host.is_empty() && !is_local(host) {
         return Err(Foreign::Host);
     }
+    if !is_fetched_here(uri, headers) {
+        return Err(Foreign::Origin);
+    }
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let same = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     match same {
         Some(("http" | "https", origin)) if origin.eq_ignore_ascii_case(host) => Ok(()),
         _ => Err(Foreign::Origin),
+    }
+}
+
+/// Whether a browser says that it asks for itself or for our own page, or nothing. A page elsewhere
+/// may have a link to ours. Browsers send no `Origin` when a page elsewhere only loads something.
+fn is_fetched_here(uri: &Uri, headers: &HeaderMap) -> bool {
+    let header = |name: &str| headers.get(name).map(http::HeaderValue::as_bytes);
+    match header("sec-fetch-site") {
+        None | Some(b"same-origin" | b"none") => true,
+        Some(_) => header("sec-fetch-mode") == Some(b"navigate") && uri.path() == "/",
     }
 }
 
@@ -107,6 +120,27 @@ mod tests {
         }
         for origin in ["http://evil.com", "null", "http://localhost:3000", "file://localhost"] {
             assert_eq!(checked("localhost:8127", Some(origin)), Err(Foreign::Origin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn what_a_foreign_page_loads_is_refused_but_a_link_to_the_page_works() {
+        for (site, mode, path, expected) in [
+            ("cross-site", "no-cors", "/test/session/clear", Err(Foreign::Origin)),
+            ("same-site", "no-cors", "/sandbox/v1/spans", Err(Foreign::Origin)),
+            ("cross-site", "navigate", "/test/session/clear", Err(Foreign::Origin)),
+            ("cross-site", "no-cors", "/", Err(Foreign::Origin)),
+            ("cross-site", "navigate", "/", Ok(())),
+            ("same-origin", "cors", "/sandbox/v1/spans", Ok(())),
+            ("none", "navigate", "/sandbox/v1/spans", Ok(())),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in
+                [("host", "localhost"), ("sec-fetch-site", site), ("sec-fetch-mode", mode)]
+            {
+                headers.insert(name, value.parse().unwrap());
+            }
+            assert_eq!(check(&Uri::from_static(path), &headers), expected, "{site} {mode} {path}");
         }
     }
 }

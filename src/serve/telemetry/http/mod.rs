@@ -12,7 +12,7 @@ mod stream;
 mod test_agent;
 
 pub(super) use faults::faulty;
-pub(super) use test_agent::{Sessions, router as test_agent};
+pub(super) use test_agent::{Sessions, router as test_agent_on_socket};
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -86,6 +86,12 @@ pub(super) fn router(server: Arc<Server>) -> Router {
 /// Lets only local names and our own pages in, and keeps answers out of frames and caches.
 pub(super) fn guarded(router: Router) -> Router {
     router.fallback(nothing).layer(middleware::from_fn(guard))
+}
+
+/// What is answered to tests of Datadog's clients, for their own port. Its other paths take
+/// telemetry from anybody and tell nothing of it.
+pub(super) fn test_agent(server: Arc<Server>) -> Router {
+    test_agent::router(server).route_layer(middleware::from_fn(guard))
 }
 
 async fn guard(request: Request, next: Next) -> Response {

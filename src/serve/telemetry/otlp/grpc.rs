@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::middleware::map_response;
+use http::HeaderValue;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{
     LogsService, LogsServiceServer,
 };
@@ -24,6 +26,7 @@ use prost::Message;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Request, Response, Status};
@@ -34,6 +37,9 @@ use super::super::model::Protocol;
 use super::super::store::Counter;
 use super::status::retry_later;
 use super::{GRPC, LARGEST_GRPC_MESSAGE, Rejected, logs, metrics, traces};
+
+const OUT_OF_RANGE: &str = "11";
+const RESOURCE_EXHAUSTED: &str = "8";
 
 /// All three services.
 #[derive(Clone)]
@@ -63,17 +69,28 @@ pub(in super::super) async fn serve(
         .max_decoding_message_size(LARGEST_GRPC_MESSAGE)
         .accept_compressed(CompressionEncoding::Gzip)
         .send_compressed(CompressionEncoding::Gzip);
+    let services = Routes::new(traces).add_service(metrics).add_service(logs);
+    let services = services.into_axum_router().layer(map_response(as_collector));
     Server::builder()
         .initial_stream_window_size(4 << 20)
         .initial_connection_window_size(16 << 20)
-        .add_service(traces)
-        .add_service(metrics)
-        .add_service(logs)
+        .add_routes(services.into())
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
             stop.cancelled_owned(),
         )
         .await
+}
+
+/// To a message that is too large the Collector's gRPC library answers `RESOURCE_EXHAUSTED`, which
+/// is final for clients; ours `OUT_OF_RANGE`, after which they try again.
+async fn as_collector(mut response: axum::response::Response) -> axum::response::Response {
+    if let Some(status) = response.headers_mut().get_mut(Status::GRPC_STATUS)
+        && *status == *OUT_OF_RANGE
+    {
+        *status = HeaderValue::from_static(RESOURCE_EXHAUSTED);
+    }
+    response
 }
 
 impl Services {
