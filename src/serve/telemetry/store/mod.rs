@@ -68,12 +68,32 @@ pub struct Store {
     points: Table<PointRow>,
     logs: Table<LogRow>,
     raw: Mutex<RawRing>,
+    /// The turn of who makes room.
+    evicting: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct RawRing {
-    requests: VecDeque<(u64, Raw)>,
+    requests: VecDeque<Numbered>,
     figures: Figures,
+}
+
+#[derive(Debug)]
+struct Numbered {
+    number: u64,
+    received_ns: u64,
+    raw: Raw,
+}
+
+impl RawRing {
+    /// Lets the oldest go; false when there is none.
+    fn evict(&mut self) -> bool {
+        let Some(gone) = self.requests.pop_front() else { return false };
+        self.figures.bytes -= gone.raw.size() as u64;
+        self.figures.stored -= 1;
+        self.figures.evicted += 1;
+        true
+    }
 }
 
 impl Store {
@@ -90,6 +110,7 @@ impl Store {
             points: Table::new(),
             logs: Table::new(),
             raw: Mutex::default(),
+            evicting: Mutex::default(),
         }
     }
 
@@ -146,22 +167,22 @@ impl Store {
         self.received();
     }
 
-    /// Keeps a request as it came, for `/test/session/requests` and for what is not decoded.
+    /// Keeps a request as it came, for `/test/session/requests` and for what is not decoded. One
+    /// that is too large for all of them is only counted.
     pub fn add_raw(&self, raw: Raw) {
         let number = self.seq.fetch_add(1, Ordering::SeqCst) + 1;
         let size = raw.size() as u64;
-        let mut ring = self.raw_ring();
-        ring.requests.push_back((number, raw));
-        ring.figures.received += 1;
-        ring.figures.stored += 1;
-        ring.figures.bytes += size;
         let limit = LARGEST_RAW.min(self.limits.bytes / 16);
-        while ring.figures.bytes > limit {
-            let Some((_, gone)) = ring.requests.pop_front() else { break };
-            ring.figures.bytes -= gone.size() as u64;
-            ring.figures.stored -= 1;
+        let mut ring = self.raw_ring();
+        ring.figures.received += 1;
+        if size > limit {
             ring.figures.evicted += 1;
+        } else {
+            ring.requests.push_back(Numbered { number, received_ns: now_ns(), raw });
+            ring.figures.stored += 1;
+            ring.figures.bytes += size;
         }
+        while ring.figures.bytes > limit && ring.evict() {}
         drop(ring);
         self.changed.send_replace(number);
     }
@@ -169,7 +190,7 @@ impl Store {
     /// The requests that are still kept, with their numbers, oldest first.
     #[must_use]
     pub fn raw(&self) -> Vec<(u64, Raw)> {
-        self.raw_ring().requests.iter().cloned().collect()
+        self.raw_ring().requests.iter().map(|one| (one.number, one.raw.clone())).collect()
     }
 
     fn raw_ring(&self) -> MutexGuard<'_, RawRing> {
@@ -235,6 +256,9 @@ impl Store {
         self.spans.evict_before(oldest_ns);
         self.points.evict_before(oldest_ns);
         self.logs.evict_before(oldest_ns);
+        let mut ring = self.raw_ring();
+        let is_old = |one: &Numbered| one.received_ns < oldest_ns;
+        while ring.requests.front().is_some_and(is_old) && ring.evict() {}
     }
 
     fn received(&self) {
@@ -244,6 +268,9 @@ impl Store {
                 [self.spans.figures(), self.points.figures(), self.logs.figures()];
             raw + spans.bytes + points.bytes + logs.bytes
         };
+        // Of two who find too much at the same time, only one makes room for both.
+        let turn = || self.evicting.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = (bytes() > self.limits.bytes).then(turn);
         while bytes() > self.limits.bytes {
             let oldest = [self.spans.oldest(), self.points.oldest(), self.logs.oldest()];
             let Some(first) = oldest.into_iter().flatten().min() else { break };

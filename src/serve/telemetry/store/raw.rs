@@ -36,6 +36,9 @@ const SECRET_HEADERS: [&str; 8] = [
 const SECRET_PARAMETERS: [&str; 4] =
     ["api_key", "application_key", "dd-api-key", "dd-application-key"];
 
+/// Smaller bodies are copied, as they may be a small part of a large buffer of their connection.
+const COPIED: usize = 64 << 10;
+
 impl Raw {
     /// Takes what may be kept of a request.
     #[must_use]
@@ -53,6 +56,7 @@ impl Raw {
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
             .collect();
+        let body = if body.len() < COPIED { Bytes::copy_from_slice(&body) } else { body };
         Self {
             endpoint,
             method: method.as_str().to_owned(),
@@ -126,6 +130,15 @@ mod tests {
         assert!(!format!("{raw:?}").contains("s3cr3t"));
         assert_eq!(raw.url, "/api/v2/logs?ddsource=x");
         assert_eq!(raw.headers, [("datadog-meta-lang".to_owned(), "python".to_owned())]);
+    }
+
+    #[test]
+    fn a_small_body_does_not_keep_a_large_buffer() {
+        let buffer = Bytes::from(vec![0; 1 << 20]);
+        let (uri, headers) = (Uri::from_static("/x"), HeaderMap::new());
+        let raw = Raw::new("/x", &Method::POST, &uri, &headers, buffer.slice(..10));
+        assert_eq!(raw.body.len(), 10);
+        assert!(buffer.is_unique());
     }
 
     #[test]

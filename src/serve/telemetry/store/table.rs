@@ -103,9 +103,9 @@ impl<R: Row> Table<R> {
         self.received.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// When the oldest segment began.
+    /// When the last item came into the oldest segment, with which that item would go.
     pub(super) fn oldest(&self) -> Option<u64> {
-        self.lock().front().map(|entry| entry.first_ns)
+        self.lock().front().map(|entry| entry.last_ns)
     }
 
     /// Lets the oldest segment go.

@@ -157,6 +157,48 @@ fn raw_requests_are_a_ring() {
     assert_eq!(store.raw().last().unwrap().0, 100);
 }
 
+fn request(bytes: usize) -> Raw {
+    let (uri, headers) = (http::Uri::from_static("/x"), http::HeaderMap::new());
+    Raw::new("/x", &http::Method::POST, &uri, &headers, vec![0; bytes].into())
+}
+
+#[test]
+fn a_raw_request_above_the_limit_drives_out_no_other() {
+    let store = small(64 << 10);
+    store.add_raw(request(1000));
+    store.add_raw(request(5000));
+    let [.., (_, raw)] = store.figures();
+    assert_eq!((raw.received, raw.stored, raw.evicted), (2, 1, 1));
+    assert_eq!((store.raw()[0].0, store.seq()), (1, 2));
+}
+
+#[test]
+fn raw_requests_age() {
+    let store = small(1 << 20);
+    store.add_raw(request(10));
+    store.evict_before(now_ns() - 1_000_000_000);
+    assert_eq!(store.raw().len(), 1);
+    store.evict_before(now_ns() + 1);
+    let [.., (_, raw)] = store.figures();
+    assert_eq!((raw.stored, raw.evicted, raw.bytes), (0, 1, 0));
+}
+
+#[test]
+fn what_came_just_now_does_not_go_for_what_came_earlier() {
+    let store = small(256 << 10);
+    let log = Log { message: "hello".into(), ..Log::default() };
+    for number in 0..5000 {
+        if number % 100 == 0 {
+            store.add_logs(Protocol::Stdout, std::slice::from_ref(&log));
+        }
+        store.add_spans(Protocol::DatadogV04, &[span(number)]);
+        let segments = store.logs().segments();
+        let last = segments.last().map(|last| read(last).rows().len());
+        assert!(last.is_some_and(|rows| rows > 0), "{number}");
+    }
+    assert!(store.figures()[0].1.evicted > 0);
+}
+
 #[test]
 fn spans_of_a_trace_are_found_by_the_half_that_both_worlds_have() {
     let store = small(8 << 20);
