@@ -12,16 +12,20 @@ use axum::routing::{any, get};
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderMap, Uri};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Map, Value as Json_, json};
+use tokio::task::spawn_blocking;
 
 use super::super::model::{Event, Link, Span, Status, Value, trace_id_candidates};
-use super::super::query::json as shape;
+use super::super::query::{Refusal, json as shape};
 use super::super::store::{Raw, Row, Store, high_half, low_half, read, session_token};
 use super::{Server, Shared};
 
 /// So many sessions are remembered.
 const MOST_SESSIONS: usize = 1000;
+/// No answer has more spans; a test's own session has fewer. A span takes a kilobyte or so.
+const MOST_SPANS: usize = 100_000;
 const STATS: &str = "/v0.6/stats";
 const APP_TELEMETRY: &str = "/telemetry/proxy/";
 
@@ -94,28 +98,51 @@ async fn begin(State(server): Shared, uri: Uri, headers: HeaderMap) -> Response 
     ().into_response()
 }
 
-async fn traces(State(server): Shared, uri: Uri, headers: HeaderMap) -> Json<Json_> {
+/// An answer in JSON.
+type Written = Result<([(http::HeaderName, &'static str); 1], Vec<u8>), Refusal>;
+
+async fn traces(State(server): Shared, uri: Uri, headers: HeaderMap) -> Written {
     let scope = server.sessions.scope(session_token(&uri, &headers));
-    Json(grouped(&server.intake.store, |_, session, seq| scope.has(session, seq)))
+    written(&server, move |_, session, seq| scope.has(session, seq)).await
 }
 
-async fn traces_by_id(State(server): Shared, uri: Uri) -> Json<Json_> {
+async fn traces_by_id(State(server): Shared, uri: Uri) -> Written {
     let asked = uri
         .query()
         .and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("trace_ids=")));
     let asked = asked.unwrap_or_default().replace("%2C", ",");
     let ids: Vec<u64> = asked.split(',').flat_map(trace_id_candidates).map(low_half).collect();
-    Json(grouped(&server.intake.store, |trace, _, _| ids.contains(&trace)))
+    written(&server, move |trace, _, _| ids.contains(&trace)).await
+}
+
+/// Looks for spans, which may take long, beside the other work.
+async fn written(
+    server: &Server,
+    belongs: impl Fn(u64, &str, u64) -> bool + Send + 'static,
+) -> Written {
+    let store = Arc::clone(&server.intake.store);
+    let looked = spawn_blocking(move || grouped(&store, MOST_SPANS, belongs)).await;
+    let failed = |_| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Refusal { status, message: "the question failed".to_owned() }
+    };
+    Ok(([(CONTENT_TYPE, "application/json")], looked.map_err(failed)??))
 }
 
 /// Traces in the order in which they began to come in, each a list of spans as `/v0.4/traces` has
-/// them.
-fn grouped(store: &Store, belongs: impl Fn(u64, &str, u64) -> bool) -> Json_ {
+/// them, as JSON.
+fn grouped(
+    store: &Store,
+    most: usize,
+    belongs: impl Fn(u64, &str, u64) -> bool,
+) -> Result<Vec<u8>, Refusal> {
     let mut places: HashMap<u64, usize> = HashMap::new();
-    let mut traces: Vec<Vec<Json_>> = Vec::new();
-    for shared in store.spans().segments() {
-        let segment = read(&shared);
-        for row in segment.rows() {
+    let mut traces: Vec<Vec<(usize, usize)>> = Vec::new();
+    let mut left = most;
+    let segments = store.spans().segments();
+    for (at, shared) in segments.iter().enumerate() {
+        let segment = read(shared);
+        for (place_of_row, row) in segment.rows().iter().enumerate() {
             let head = row.head();
             let trace = low_half(row.trace());
             let session = segment.origin_fields(head.origin).session;
@@ -126,12 +153,39 @@ fn grouped(store: &Store, belongs: impl Fn(u64, &str, u64) -> bool) -> Json_ {
             if place == traces.len() {
                 traces.push(Vec::new());
             }
+            left = left.checked_sub(1).ok_or_else(|| too_many(most))?;
             if let Some(trace) = traces.get_mut(place) {
-                trace.push(as_sent(&segment.span(row)));
+                trace.push((at, place_of_row));
             }
         }
     }
-    json!(traces)
+    let mut written = vec![b'['];
+    for trace in traces {
+        begin_item(&mut written);
+        written.push(b'[');
+        for (at, row) in trace {
+            let Some(shared) = segments.get(at) else { continue };
+            let segment = read(shared);
+            let Some(row) = segment.rows().get(row) else { continue };
+            begin_item(&mut written);
+            written.extend_from_slice(as_sent(&segment.span(row)).to_string().as_bytes());
+        }
+        written.push(b']');
+    }
+    written.push(b']');
+    Ok(written)
+}
+
+/// Puts a comma where an item is not the first.
+fn begin_item(written: &mut Vec<u8>) {
+    if written.last() != Some(&b'[') {
+        written.push(b',');
+    }
+}
+
+fn too_many(most: usize) -> Refusal {
+    let message = format!("there are more than {most} spans; name a session, or begin one");
+    Refusal { status: StatusCode::PAYLOAD_TOO_LARGE, message }
 }
 
 /// A span as Datadog's clients send it.
@@ -251,4 +305,28 @@ fn as_request(raw: &Raw) -> Json_ {
         "headers": headers,
         "body": STANDARD.encode(&raw.body),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::telemetry::model::Protocol;
+    use crate::serve::telemetry::store::Limits;
+
+    #[test]
+    fn spans_are_grouped_up_to_a_limit() {
+        let store = Store::new(Limits::default());
+        let span = |trace: u128, span_id| Span { trace_id: trace, span_id, ..Span::default() };
+        store.add_spans(Protocol::DatadogV04, &[span(1, 1), span(2, 2), span(1, 3)]);
+        let written = grouped(&store, 3, |_, _, _| true).unwrap();
+        let traces: Vec<Vec<Json_>> = serde_json::from_slice(&written).unwrap();
+        let ids: Vec<Vec<u64>> = traces
+            .iter()
+            .map(|spans| spans.iter().filter_map(|span| span["span_id"].as_u64()).collect())
+            .collect();
+        assert_eq!(ids, [vec![1, 3], vec![2]]);
+        assert_eq!(grouped(&store, 2, |trace, _, _| trace == 9).unwrap(), b"[]");
+        let refusal = grouped(&store, 2, |_, _, _| true).unwrap_err();
+        assert_eq!(refusal.status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
 }
