@@ -4,6 +4,7 @@
 
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod, Secret};
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use crate::checks::{NAMESPACE, Target, telemetry, text};
 use crate::tools::kube::Cluster;
@@ -16,7 +17,16 @@ pub(super) struct Context<'a> {
     pub(super) target: &'a Target,
     cluster: OnceCell<Cluster>,
     swept: OnceCell<()>,
-    telemetry_start: OnceCell<u64>,
+    telemetry_start: OnceCell<Start>,
+}
+
+/// Where new telemetry begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start {
+    /// The number of the last item before it.
+    pub(super) seq: u64,
+    /// When it was asked for.
+    pub(super) at: Instant,
 }
 
 impl<'a> Context<'a> {
@@ -31,7 +41,7 @@ impl<'a> Context<'a> {
     }
 
     /// How far the telemetry was when the checks began.
-    pub(super) async fn telemetry_start(&self, client: &Telemetry) -> Result<u64, String> {
+    pub(super) async fn telemetry_start(&self, client: &Telemetry) -> Result<Start, String> {
         self.telemetry_start.get_or_try_init(|| telemetry::now(client)).await.copied()
     }
 

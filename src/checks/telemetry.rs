@@ -2,7 +2,8 @@
 //!
 //! Owns the request that makes them, what is asked and when it holds. Earlier telemetry and that of
 //! others never counts: with a request its own trace id is looked for, and without one only what
-//! arrived since the checks began.
+//! arrived since the checks began. A line must also have been written since then, as a collector
+//! that begins anew sends earlier lines again.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::checks::context::Context;
+use crate::checks::context::{Context, Start};
 use crate::checks::probe::Seen;
 use crate::checks::spans::{self, Found};
 use crate::checks::{Evidence, text};
@@ -25,6 +26,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 const SHOWN: usize = 200;
 /// How many spans and lines are looked at.
 const LOOKED_AT: &str = "1000";
+/// How much earlier a line's own time may be, as clients may tell whole seconds.
+const LENIENCE: Duration = Duration::from_secs(1);
 /// How many traces are looked into when none is known by its id.
 const TRACES: &str = "50";
 
@@ -41,6 +44,14 @@ struct Scope {
     trace: Option<String>,
     /// Only what came after this.
     after: u64,
+    /// When that was; absent where earlier telemetry counts too.
+    began: Option<Instant>,
+}
+
+impl Scope {
+    fn of(trace: String, start: Start) -> Self {
+        Self { trace: Some(trace), after: start.seq, began: Some(start.at) }
+    }
 }
 
 impl<'a> Question<'a> {
@@ -84,19 +95,19 @@ impl<'a> Question<'a> {
     async fn begin(&self, end: Instant) -> Result<Scope, (String, String)> {
         let quiet = |why: String| (why, String::new());
         if self.wanted.emit {
-            let after = now(&self.client).await.map_err(quiet)?;
+            let start = now(&self.client).await.map_err(quiet)?;
             let trace = uuid::Uuid::new_v4().simple().to_string();
             self.emit(&trace, end).await.map_err(quiet)?;
-            return Ok(Scope { trace: Some(trace), after });
+            return Ok(Scope::of(trace, start));
         }
         let Some(request) = &self.wanted.request else {
-            let after = match self.wanted.since {
-                Some(_) => 0,
-                None => self.context.telemetry_start(&self.client).await.map_err(quiet)?,
-            };
-            return Ok(Scope { trace: None, after });
+            if self.wanted.since.is_some() {
+                return Ok(Scope { trace: None, after: 0, began: None });
+            }
+            let start = self.context.telemetry_start(&self.client).await.map_err(quiet)?;
+            return Ok(Scope { trace: None, after: start.seq, began: Some(start.at) });
         };
-        let after = now(&self.client).await.map_err(quiet)?;
+        let start = now(&self.client).await.map_err(quiet)?;
         let trace = uuid::Uuid::new_v4().simple().to_string();
         let parent = uuid::Uuid::new_v4().simple().to_string();
         let traceparent = format!("00-{trace}-{}-01", &parent[..16]);
@@ -112,7 +123,7 @@ impl<'a> Question<'a> {
             };
             (format!("the request: {why}"), came)
         })?;
-        Ok(Scope { trace: Some(trace), after })
+        Ok(Scope::of(trace, start))
     }
 
     async fn emit(&self, trace: &str, end: Instant) -> Result<(), String> {
@@ -246,8 +257,14 @@ impl<'a> Question<'a> {
         for (key, value) in [("service", &wanted.service), ("level", &wanted.level)] {
             ask.extend(value.clone().map(|value| (key, value)));
         }
-        if wanted.traced {
-            ask.extend(scope.trace.clone().map(|trace| ("trace_id", trace)));
+        match (&scope.trace, scope.began) {
+            (Some(trace), _) if wanted.traced => ask.push(("trace_id", trace.clone())),
+            // So long ago by the server's own clock, which may differ from ours.
+            (_, Some(began)) => {
+                let ago = began.elapsed() + LENIENCE;
+                ask.push(("since", format!("{}ms", ago.as_millis())));
+            }
+            _ => {}
         }
         let lines: Vec<Line> = list(&self.ask("logs", &ask).await?, "logs")?;
         let fits = |line: &&Line| {
@@ -305,16 +322,23 @@ pub(super) fn client(context: &Context<'_>) -> Result<Client, String> {
     Client::new(port).map_err(|error| text::told(&error))
 }
 
-/// Up to where telemetry came by now.
+/// Where telemetry that comes from now on begins.
 ///
 /// # Errors
 /// One line when the server does not say.
-pub(super) async fn now(client: &Client) -> Result<u64, String> {
+pub(super) async fn now(client: &Client) -> Result<Start, String> {
+    let at = Instant::now();
     let answer = client.ask("stats", &[]).await.map_err(|error| text::told(&error))?;
-    answer["seq"].as_u64().ok_or_else(|| "the telemetry does not say how far it is".to_owned())
+    let seq = answer["seq"].as_u64();
+    let seq = seq.ok_or_else(|| "the telemetry does not say how far it is".to_owned())?;
+    Ok(Start { seq, at })
 }
 
 fn list<T: serde::de::DeserializeOwned>(answer: &Value, key: &str) -> Result<Vec<T>, String> {
     Vec::deserialize(&answer[key])
         .map_err(|error| format!("the telemetry's answer is odd: {error}"))
 }
+
+#[cfg(test)]
+#[path = "telemetry_tests.rs"]
+mod tests;
