@@ -1,5 +1,7 @@
 //! The HTTP API as a client sees it: status codes, bodies, headers and counts.
 
+use std::io::Write as _;
+
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
@@ -289,6 +291,34 @@ async fn what_is_sent_is_found() {
             assert_eq!(found["duration_ns"], sent.duration_ns);
             assert_eq!(found["error"], sent.status == Status::Error);
             assert_eq!(found["attributes"], serde_json::json!({"env": "dev", "n": 1.5}));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_key_in_an_agents_body_is_not_kept() {
+    let client = Client::new();
+    let sent = br#"{"apiKey": "s3cr3t", "agentVersion": "7.60.0", "meta": {"hostname": "h"}}"#;
+    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(sent).unwrap();
+    let deflated = encoder.finish().unwrap();
+    let post = async |path: &str, encoding: &str, body: Vec<u8>| {
+        let request = Request::post(path).header(KEY.0, KEY.1).header("content-encoding", encoding);
+        let response = client.send(request.body(Body::from(body)).unwrap()).await;
+        assert!(response.status().is_success(), "{path}");
+        client.intake.store.raw().pop().unwrap().1
+    };
+    for path in ["/intake/", "/intake/?api_key=any", "/api/v1/metadata"] {
+        for (encoding, body) in [("identity", sent.to_vec()), ("deflate", deflated.clone())] {
+            let raw = post(path, encoding, body).await;
+            let kept: Json = serde_json::from_slice(&raw.body).unwrap();
+            assert_eq!((&kept["apiKey"], &kept["agentVersion"]), (&"".into(), &"7.60.0".into()));
+            assert_eq!(kept["meta"]["hostname"], "h");
+            assert!(raw.headers.iter().all(|(name, _)| name != "content-encoding"), "{raw:?}");
+        }
+        for body in [&br#"{"apiKey": "s3cr3t""#[..], &deflated[..20]] {
+            assert_eq!(post(path, "deflate", body.to_vec()).await.body, "");
+            assert_eq!(post(path, "identity", body.to_vec()).await.body, "");
         }
     }
 }

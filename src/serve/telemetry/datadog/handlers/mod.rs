@@ -2,6 +2,7 @@
 //! with its body is below.
 
 pub(super) mod intake;
+mod kept;
 pub(super) mod proxy;
 pub(super) mod stats;
 pub(super) mod traces;
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 use super::Agent;
 use super::{answer, body, sender};
 use crate::serve::telemetry::model::Origin;
-use crate::serve::telemetry::store::{Counter, Raw, session_token};
+use crate::serve::telemetry::store::{Counter, session_token};
 
 /// A request that came in whole, and has its turn.
 struct Received {
@@ -75,8 +76,7 @@ impl Received {
         };
         agent.count(endpoint, Counter::Bytes, u64::try_from(body.len()).unwrap_or(u64::MAX));
         let session = session_token(&parts.uri, &parts.headers).unwrap_or_default();
-        let uri = without_key(&parts.uri, endpoint);
-        let raw = Raw::new(endpoint, &parts.method, &uri, &parts.headers, body.clone());
+        let raw = kept::raw(endpoint, &parts.method, &parts.uri, &parts.headers, &body);
         agent.intake.store.add_raw(raw);
         Ok(Self { _turn: turn, uri: parts.uri, headers: parts.headers, body, session })
     }
@@ -85,14 +85,6 @@ impl Received {
     fn origin(&self) -> Origin<'_> {
         sender::origin(&self.headers, &self.session)
     }
-}
-
-/// The old log intake has the API key in its path.
-fn without_key(uri: &Uri, endpoint: &'static str) -> Uri {
-    if endpoint == intake::OLD_LOGS && uri.path() != endpoint {
-        return Uri::from_static(intake::OLD_LOGS);
-    }
-    uri.clone()
 }
 
 /// The state of all handlers.
