@@ -54,6 +54,6 @@ async fn a_line_must_have_been_written_since_the_checks_began() {
     assert!(value(&asked, "since")[0].ends_with("ms"), "{asked:?}");
 
     let since = Some(jiff::SignedDuration::from_mins(1));
-    let asked = asked_for_lines(&Telemetry { since, log, ..Telemetry::default() }).await;
+    let asked = asked_for_lines(&Telemetry { log, since, ..Telemetry::default() }).await;
     assert_eq!((value(&asked, "after"), value(&asked, "since")), (vec!["0"], vec!["60s"]));
 }

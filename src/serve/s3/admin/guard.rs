@@ -34,7 +34,7 @@ fn is_ours(host: &str, domains: &[String]) -> bool {
         // No name without a dot can be registered by anybody.
         || (!name.is_empty() && !name.contains('.'))
         // Nor a Service's in a cluster.
-        || name.ends_with(".svc")
+        || matches!(name.rsplit('.').next(), Some("svc"))
         || name.ends_with(".svc.cluster.local")
         || domains.contains(&name)
 }

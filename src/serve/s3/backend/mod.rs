@@ -186,11 +186,12 @@ pub(crate) fn store_error(error: StoreError) -> S3Error {
             S3ErrorCode::InvalidBucketState,
             format!("The request is not valid for the current state of the bucket: {why}"),
         ),
-        StoreError::NoSuchKey(key) => with(S3ErrorCode::NoSuchKey.into(), "Key", &key),
+        StoreError::NoSuchKey(key) | StoreError::DeleteMarker { key, .. } => {
+            with(S3ErrorCode::NoSuchKey.into(), "Key", &key)
+        }
         StoreError::NoSuchVersion { version, .. } => {
             with(S3ErrorCode::NoSuchVersion.into(), "VersionId", &version)
         }
-        StoreError::DeleteMarker { key, .. } => with(S3ErrorCode::NoSuchKey.into(), "Key", &key),
         StoreError::KeyLength(_) => {
             with(S3ErrorCode::KeyTooLongError.into(), "MaxKeyLength", "1024")
         }
