@@ -27,8 +27,9 @@
 //!
 //! A new segment is synced, and its folder, before anything is written to it, and
 //! one with nothing but its own frame does not count. So only the last segment can
-//! have a torn end, which holds nothing that was acknowledged: each frame says how far the segment was synced when it was
-//! written, and a damaged frame before that point is an error, not a torn end.
+//! have a torn end, which holds nothing that was acknowledged: each frame says how
+//! far the segment was synced when it was written, and a damaged frame before that
+//! point is an error, not a torn end.
 //! After a failed sync the store takes no more writes, as nobody can know what is
 //! on disk.
 //!
