@@ -33,7 +33,8 @@ const API_PATIENCE: Duration = Duration::from_secs(3);
 const INSIDE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Limits for a look that only asks whether all is ready.
-const NO_PATIENCE: Limits = Limits { unready_after: Duration::ZERO, not_before: None };
+const NO_PATIENCE: Limits =
+    Limits { unready_after: Duration::ZERO, not_before: None, looking_since: None };
 
 /// Looks at everything that `up` depends on.
 ///

@@ -49,6 +49,9 @@ pub struct Limits {
     pub unready_after: Duration,
     /// Counted from here at the earliest: what the container needs was not there before.
     pub not_before: Option<Timestamp>,
+    /// When looking began. What ails an older pod must last for a moment: a Deployment that goes
+    /// back to an earlier template still names the pods of the one before.
+    pub looking_since: Option<Timestamp>,
 }
 
 /// How the app is doing.

@@ -147,7 +147,7 @@ impl Cx<'_> {
         let wanted = node_count(&self.settings.profile.value);
         // A pod that was unready for long may be one that this very `up` has put right.
         let not_before = Some(jiff::Timestamp::now());
-        let limits = Limits { unready_after: DEADLINE, not_before };
+        let limits = Limits { unready_after: DEADLINE, not_before, looking_since: None };
         let mut persistence = blame::Persistence::default();
         let look = || {
             let mut parts = Parts::default();

@@ -21,6 +21,7 @@ struct World {
     claims: Vec<PersistentVolumeClaim>,
     classes: Vec<StorageClass>,
     nodes_join: bool,
+    looking_since: Option<&'static str>,
 }
 
 fn parsed<T: DeserializeOwned>(yaml: &str) -> T {
@@ -59,7 +60,11 @@ impl World {
             classes: &self.classes,
             nodes_ready: !self.nodes_join,
         };
-        let limits = Limits { unready_after: Duration::from_secs(60), not_before: None };
+        let limits = Limits {
+            unready_after: Duration::from_secs(60),
+            not_before: None,
+            looking_since: self.looking_since.map(|at| at.parse().unwrap()),
+        };
         judge(&snapshot, &limits, NOW.parse().unwrap())
     }
 }
@@ -665,6 +670,15 @@ fn a_container_that_stays_unready_counts_after_its_delay_and_the_limit() {
     );
     assert!(cause.hints[0].contains("0.0.0.0"));
     assert!(!cause.wants_logs.unwrap().previous);
+}
+
+#[test]
+fn a_pod_from_before_anybody_looked_must_fail_for_a_moment() {
+    let documents = unready_since("2026-03-01T12:03:50Z", READINESS);
+    let look = |since| World { looking_since: Some(since), ..World::of(&documents) }.state();
+    let State::Failing(cause, lasts) = look("2026-03-01T12:04:41Z") else { panic!("not failing") };
+    assert_eq!((cause.kind, lasts.as_secs()), (CauseKind::Probe, 3));
+    assert!(matches!(look("2026-03-01T12:04:40Z"), State::Failed(_)));
 }
 
 #[test]

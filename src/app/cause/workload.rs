@@ -17,6 +17,8 @@ use crate::app::cause::{Cause, CauseKind, Finding, Scene, Snapshot, one_line, po
 
 /// How long a controller may be refused before it counts.
 const REFUSED: Duration = Duration::from_secs(5);
+/// How long a pod must fail that was there before anybody looked.
+const EARLIER: Duration = Duration::from_secs(3);
 /// How long a pod of an earlier revision may fail before it counts as being in the way.
 const IN_THE_WAY: Duration = Duration::from_secs(10);
 
@@ -92,7 +94,13 @@ impl<'a> Workload<'a> {
         }
         let mut found: Vec<Finding> = self.refusal(scene).into_iter().collect();
         for pod in &self.pods {
-            found.extend(pod::findings(pod, &self.label, scene));
+            let born = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
+            let is_earlier = scene.limits.looking_since.is_some_and(|since| born < Some(since));
+            let least = if is_earlier { EARLIER } else { Duration::ZERO };
+            found.extend(pod::findings(pod, &self.label, scene).into_iter().map(|finding| {
+                let lasts = finding.lasts.max(least);
+                Finding { lasts, ..finding }
+            }));
         }
         for pod in &self.in_the_way {
             found.extend(pod::findings(pod, &self.label, scene).into_iter().map(|mut finding| {

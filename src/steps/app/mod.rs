@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Node, PersistentVolumeClaim, Pod};
@@ -116,7 +117,11 @@ impl Cx<'_> {
         changes.extend([joining, new_class]);
         let wanted = node_count(&self.settings.profile.value);
         let not_before = *self.addons_at.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let limits = Limits { unready_after: app.unready_after, not_before };
+        let limits = Limits {
+            unready_after: app.unready_after,
+            not_before,
+            looking_since: Some(Timestamp::now()),
+        };
         let mut persistence = blame::Persistence::default();
         let mut leaving = Leaving::default();
         let look = || {
@@ -131,8 +136,8 @@ impl Cx<'_> {
             }
             let ready = ready_nodes(&nodes.state());
             let snapshot = seen.snapshot(ready >= wanted);
-            match persistence.look(cause::judge(&snapshot, &limits, jiff::Timestamp::now())) {
-                Look::Done(None) => match settle::unsettled(&seen.pods, jiff::Timestamp::now()) {
+            match persistence.look(cause::judge(&snapshot, &limits, Timestamp::now())) {
+                Look::Done(None) => match settle::unsettled(&seen.pods, Timestamp::now()) {
                     Some(what) => Look::Waiting(what),
                     None => leaving.look(&seen.pods),
                 },

@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LINK,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest, Sha256};
@@ -62,7 +62,7 @@ const FILES: &[File] = files! {
 /// Every answer may be kept but is asked about again each time, so that a new version of the
 /// program never runs with half of the old page.
 pub(super) fn router() -> Router {
-    FILES.iter().chain([&INDEX]).fold(Router::new(), |router, file| {
+    let files = FILES.iter().fold(Router::new(), |router, file| {
         let tag: Arc<str> = tag(file.body).into();
         router.route(
             file.path,
@@ -71,7 +71,22 @@ pub(super) fn router() -> Router {
                 async move { answer(file, &tag, &headers) }
             }),
         )
-    })
+    });
+    let (tag, modules): (Arc<str>, Arc<str>) = (tag(INDEX.body).into(), modules().into());
+    let index = move |headers: HeaderMap| {
+        let (tag, modules) = (Arc::clone(&tag), Arc::clone(&modules));
+        async move { ([(LINK, &*modules)], answer(&INDEX, &tag, &headers)).into_response() }
+    };
+    files.route(INDEX.path, get(index))
+}
+
+/// All modules as a header, so that the browser asks for them at once and does not learn of one
+/// from the other.
+fn modules() -> String {
+    let modules = FILES.iter().filter(|file| file.content_type == JS);
+    let links: Vec<String> =
+        modules.map(|file| format!("<{}>; rel=modulepreload", file.path)).collect();
+    links.join(", ")
 }
 
 fn answer(file: &'static File, tag: &str, asked: &HeaderMap) -> Response {
@@ -170,6 +185,17 @@ mod tests {
             assert!(!body.is_empty());
         }
         assert_eq!(ask("/page/mod.rs", None).await.status(), StatusCode::NOT_FOUND);
+    }
+
+    #[tokio::test]
+    async fn all_modules_are_asked_for_at_once() {
+        let links = ask("/", None).await.headers()[LINK].to_str().unwrap().to_owned();
+        assert!(links.contains("</page/views/trace.js>; rel=modulepreload"), "{links}");
+        for link in links.split(", ") {
+            let path = link.strip_prefix('<').unwrap().split('>').next().unwrap();
+            assert_eq!(ask(path, None).await.headers()[CONTENT_TYPE], JS, "{path}");
+        }
+        assert!(!ask("/page/main.js", None).await.headers().contains_key(LINK));
     }
 
     #[tokio::test]
