@@ -6,6 +6,7 @@
 //! people and machines go to a [`Sink`].
 
 pub mod health;
+mod local;
 pub mod relay;
 pub mod s3;
 pub mod telemetry;

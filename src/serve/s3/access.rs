@@ -31,13 +31,8 @@ pub(crate) struct Asked<'a> {
 ///
 /// `AccessDenied`; `NoSuchBucket` for an anonymous request to no bucket.
 pub(crate) fn check(state: &State, request: &Request) -> Result<(), S3Error> {
-    if let Some(owner) = request.header("x-amz-expected-bucket-owner")
-        && owner != super::OWNER_ACCOUNT
-    {
-        return Err(S3ErrorCode::AccessDenied.into());
-    }
+    owner(request, "x-amz-expected-bucket-owner")?;
     let anonymous = request.caller.access_key.is_none();
-    let denied = || Err(S3ErrorCode::AccessDenied.into());
     let Some(bucket) = request.target.bucket.as_deref() else {
         return if anonymous { denied() } else { Ok(()) };
     };
@@ -76,15 +71,31 @@ pub(crate) fn check(state: &State, request: &Request) -> Result<(), S3Error> {
     }
 }
 
-/// Whether the caller of a request may do one thing more, to another object than
-/// the one that the request is aimed at.
-pub(crate) fn allows(state: &State, request: &Request, asked: Asked<'_>) -> bool {
+fn denied() -> Result<(), S3Error> {
+    Err(S3ErrorCode::AccessDenied.into())
+}
+
+/// Refuses a request that expects another owner of a bucket; there is only one.
+pub(crate) fn owner(request: &Request, header: &str) -> Result<(), S3Error> {
+    match request.header(header) {
+        Some(owner) if owner != super::OWNER_ACCOUNT => denied(),
+        _ => Ok(()),
+    }
+}
+
+/// Decides about one thing more that a request does, to another object than the one that it is
+/// aimed at.
+pub(crate) fn check_other(
+    state: &State,
+    request: &Request,
+    asked: Asked<'_>,
+) -> Result<(), S3Error> {
     let anonymous = request.caller.access_key.is_none();
     match verdict(state, request, asked) {
-        Ok(Verdict::Deny) => false,
-        Ok(Verdict::Silent) => !anonymous || public_by_acl(state, asked),
+        Ok(Verdict::Deny) => denied(),
+        Ok(Verdict::Silent) if anonymous && !public_by_acl(state, asked) => denied(),
         // That there is no such bucket, the operation says.
-        Ok(Verdict::Allow) | Err(_) => true,
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

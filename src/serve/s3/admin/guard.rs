@@ -2,10 +2,9 @@
 //! `Host`, which a page that moved its own name here cannot choose, and by
 //! `Origin` and `Sec-Fetch-Site`, which a browser sets.
 
-use std::net::IpAddr;
-
 use http::HeaderMap;
 
+use crate::serve::local::is_local;
 use crate::serve::s3::request::target::host_name;
 
 /// Lets a request pass, or says why not.
@@ -28,15 +27,7 @@ pub(super) fn check(headers: &HeaderMap, domains: &[String]) -> Result<(), &'sta
 
 fn is_ours(host: &str, domains: &[String]) -> bool {
     let name = host_name(host).trim_end_matches('.').to_ascii_lowercase();
-    name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
-        || name == "localhost"
-        || name.ends_with(".localhost")
-        // No name without a dot can be registered by anybody.
-        || (!name.is_empty() && !name.contains('.'))
-        // Nor a Service's in a cluster.
-        || matches!(name.rsplit('.').next(), Some("svc"))
-        || name.ends_with(".svc.cluster.local")
-        || domains.contains(&name)
+    is_local(&name) || domains.contains(&name)
 }
 
 #[cfg(test)]

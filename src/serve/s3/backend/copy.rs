@@ -12,7 +12,6 @@ use s3s::{S3Error, S3ErrorCode, S3Response};
 use super::Answer;
 use super::conditions::{self, Conditions};
 use super::{algorithm, etag, kind, meta, store_error, timestamp, versions, write};
-use crate::serve::s3::OWNER_ACCOUNT;
 use crate::serve::s3::access::{self, Asked};
 use crate::serve::s3::checksum::{Hasher, Kind, set_checksum};
 use crate::serve::s3::error::{fail, invalid_argument, not_implemented};
@@ -42,15 +41,10 @@ pub(super) fn source(
     let CopySource::Bucket { bucket, key, version_id } = asked else {
         return Err(not_implemented("a copy source that is an access point"));
     };
-    let owner = context.header("x-amz-source-expected-bucket-owner");
-    if owner.is_some_and(|owner| owner != OWNER_ACCOUNT) {
-        return Err(S3ErrorCode::AccessDenied.into());
-    }
+    access::owner(context, "x-amz-source-expected-bucket-owner")?;
     let asked =
         Asked { operation: "GetObject", bucket, key: Some(key), version: version_id.as_deref() };
-    if !access::allows(state, context, asked) {
-        return Err(S3ErrorCode::AccessDenied.into());
-    }
+    access::check_other(state, context, asked)?;
     let version = version_id.as_deref().map(versions::parse).transpose()?;
     let (object, reader) = state.store.get(bucket, key, version).map_err(|error| {
         let error = versions::error(error, version.is_some());

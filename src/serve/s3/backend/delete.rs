@@ -108,9 +108,7 @@ async fn one(
     }
     let asked = object.version_id.as_deref().filter(|id| !id.is_empty());
     let right = Asked { operation: "DeleteObject", bucket, key: Some(&object.key), version: asked };
-    if !access::allows(state, context, right) {
-        return Err(S3ErrorCode::AccessDenied.into());
-    }
+    access::check_other(state, context, right)?;
     let version = match asked {
         Some(id) => Some(id.parse().map_err(|_| S3Error::new(S3ErrorCode::NoSuchVersion))?),
         None => None,

@@ -3,10 +3,10 @@
 //! Owns the rule for `Host`, `Origin` and `Sec-Fetch-Site`. A page elsewhere can make a browser send
 //! requests here, and can make its own name point here; both show in these headers.
 
-use std::net::IpAddr;
-
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, StatusCode, Uri};
+
+use crate::serve::local::is_local;
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub(super) fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), Foreign> {
         // HTTP/2 has the name in the target.
         None => uri.authority().map_or("", http::uri::Authority::as_str),
     };
-    if !host.is_empty() && !is_local(host) {
+    if !host.is_empty() && !is_ours(host) {
         return Err(Foreign::Host);
     }
     if !is_fetched_here(uri, headers) {
@@ -60,19 +60,12 @@ fn is_fetched_here(uri: &Uri, headers: &HeaderMap) -> bool {
     }
 }
 
-/// Names that nobody can register in the public DNS: addresses, `localhost` and those below it,
-/// single words, and names of Services in a cluster.
-fn is_local(host: &str) -> bool {
-    let name = without_port(host).to_ascii_lowercase();
-    if name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok() {
-        return true;
-    }
-    let labels: Vec<&str> = name.trim_end_matches('.').split('.').collect();
-    match labels.as_slice() {
-        [one] => !one.is_empty(),
-        [.., "localhost" | "svc" | "internal"] | [.., "svc", "cluster", "local"] => true,
-        _ => false,
-    }
+/// Names that nobody can register in the public DNS, among them those that container engines give
+/// to their host.
+fn is_ours(host: &str) -> bool {
+    let name = without_port(host);
+    let top = name.trim_end_matches('.').rsplit_once('.').map_or("", |(_, top)| top);
+    is_local(name) || top.eq_ignore_ascii_case("internal")
 }
 
 fn without_port(host: &str) -> &str {
